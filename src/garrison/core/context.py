@@ -1,0 +1,90 @@
+"""What a handler gets beside its request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from garrison.core.ids import Random, system_random, unique_id, uuid4
+
+if TYPE_CHECKING:
+    from garrison.core.ports import Ports, Transaction
+    from garrison.core.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationItem:
+    """The state of one resource after a change, as the compliance room will read it.
+
+    ``configuration`` is the resource as its Describe or Get call shows it; ``facts`` are derived truths
+    (``{"public": False}``). No secret may stand in either.
+    """
+
+    type: str
+    """``AWS::IAM::User``"""
+    id: str
+    arn: str
+    account: str
+    region: str
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The request as the network brought it."""
+
+    source_ip: str
+    user_agent: str = ""
+    host: str = ""
+    """The Host header: what a signature and an absolute URL in an answer are made of."""
+    secure: bool = False
+    """True over TLS: ``aws:SecureTransport``."""
+    referer: str = ""
+
+
+@dataclass(slots=True)
+class Context:
+    """One signed call on its way through the house. Time, randomness and ids come from here."""
+
+    request_id: str
+    service: str
+    operation: str
+    now: float
+    """Seconds since the epoch, one value for the whole call."""
+    account: str
+    """The account whose resources the call means by a bare name: the principal's."""
+    region: str
+    principal: Principal
+    call: Call
+    tx: Transaction
+    ports: Ports
+    partition: str = "aws"
+    random: Random = system_random
+    items: list[ConfigurationItem] = field(default_factory=list)
+    """Written with the audit event when the transaction commits."""
+    scratch: dict[str, Any] = field(default_factory=dict)
+    """What the declaration looked up and the handler uses again (one read, not two)."""
+    decision: Any = None
+    """The policy room's Decision, once made."""
+
+    def unique_id(self, prefix: str, length: int = 17) -> str:
+        """An IAM unique id such as ``AIDA…``."""
+        return unique_id(prefix, self.random, length)
+
+    def uuid(self) -> str:
+        """A random UUID."""
+        return uuid4(self.random)
+
+    def changed(self, item: ConfigurationItem, *touched: tuple[str, str]) -> None:
+        """Record what a write did: the resource's new item, and which cached entries it makes stale.
+
+        ``touched`` are ``(kind, key)`` pairs of the store's change log: every worker drops what it holds under them.
+        """
+        self.items.append(item)
+        for kind, key in touched:
+            self.tx.changed(kind, key)

@@ -1,0 +1,123 @@
+"""How an operation is declared.
+
+The decorated function is the whole of an operation: on what it acts, which further permissions it needs and
+what it does stand in one place. An operation without a declared resource cannot be registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from garrison.core.context import Context
+
+Keys = Mapping[str, "str | bool | float | int | bytes | Sequence[str]"]
+"""Condition keys (``kms:ViaService``, ``aws:RequestTag/team``) and their values; a sequence is multi-valued."""
+
+Auth = Literal["required", "signed", "unsigned"]
+"""``required``: authorized by policy. ``signed``: the signature is enough (GetCallerIdentity). ``unsigned``: none at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One resource that a call acts on, as authorization sees it."""
+
+    arn: str
+    account: str
+    """The owner: another than the principal's makes the call cross-account."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """``aws:ResourceTag/…``"""
+    policy: Any = None
+    """Its resource-based policy, compiled (``policy.Policy``); None where it has none."""
+    policy_decides: bool = False
+    """True where an identity policy alone is never enough (KMS key policy, role trust policy)."""
+    keys: Keys = field(default_factory=dict)
+    """Condition keys of this resource alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A further permission that a call needs (``iam:PassRole``, ``kms:ReEncryptTo``)."""
+
+    action: str
+    target: Target
+    keys: Keys = field(default_factory=dict)
+
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+Handler = Callable[[Context, Req], Res]
+Targets = str | Callable[[Context, Req], "Target | Sequence[Target]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """An operation as registered."""
+
+    service: str
+    """botocore's service name, ``iam``."""
+    name: str
+    """The function's name, ``create_user``; the wire room binds it to the model's ``CreateUser``."""
+    handler: Callable[[Context, Any], Any]
+    resource: str | Callable[[Context, Any], Target | Sequence[Target]]
+    """``"*"`` where the action knows no resource types; else what the call acts on."""
+    action: str | None
+    """``iam:CreateUser``; None: the service's prefix and the operation's name."""
+    context: Callable[[Context, Any], Keys] | None
+    checks: Callable[[Context, Any], Sequence[Check]] | None
+    read: bool
+    """True where nothing changes: no transaction is opened, and the audit event says readOnly."""
+    auth: Auth
+    audit_request: Callable[[Any], Mapping[str, Any]] | None
+    """requestParameters of the event, where the request itself holds secrets; None: the request, secrets masked by the model."""
+    audit_response: bool
+    """Whether responseElements are kept (CloudTrail keeps them for writes)."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Service and name folded so that ``get_saml_provider`` meets ``GetSAMLProvider``."""
+        return self.service, self.name.replace("_", "").lower()
+
+
+REGISTRY: dict[tuple[str, str], Declaration] = {}
+
+
+def operation(
+    service: str,
+    *,
+    resource: str | Callable[[Context, Req], Target | Sequence[Target]],
+    action: str | None = None,
+    context: Callable[[Context, Req], Keys] | None = None,
+    checks: Callable[[Context, Req], Sequence[Check]] | None = None,
+    read: bool = False,
+    auth: Auth = "required",
+    audit_request: Callable[[Req], Mapping[str, Any]] | None = None,
+    audit_response: bool | None = None,
+) -> Callable[[Handler[Req, Res]], Handler[Req, Res]]:
+    """Register a handler. Raises ValueError on an empty resource or a second handler of the same name."""
+    if not resource:
+        msg = "an operation needs a declared resource"
+        raise ValueError(msg)
+
+    def register(handler: Handler[Req, Res]) -> Handler[Req, Res]:
+        declaration = Declaration(
+            service=service,
+            name=handler.__name__,
+            handler=handler,
+            resource=resource,
+            action=action,
+            context=context,
+            checks=checks,
+            read=read,
+            auth=auth,
+            audit_request=audit_request,
+            audit_response=not read if audit_response is None else audit_response,
+        )
+        if declaration.key in REGISTRY:
+            msg = f"two handlers for {service}:{handler.__name__}"
+            raise ValueError(msg)
+        REGISTRY[declaration.key] = declaration
+        return handler
+
+    return register

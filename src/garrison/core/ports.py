@@ -1,0 +1,67 @@
+"""What one room asks of another without importing it. The composition root fills them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Value = str | int | float | bytes | None
+"""What a database column holds."""
+
+
+class Transaction(Protocol):
+    """One unit of work on the store. SQL uses ``?`` for parameters and the subset that SQLite and PostgreSQL share."""
+
+    def all(self, sql: str, *parameters: Value) -> list[tuple[Any, ...]]:
+        """Every row."""
+        ...
+
+    def one(self, sql: str, *parameters: Value) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        ...
+
+    def run(self, sql: str, *parameters: Value) -> int:
+        """Change rows; answers how many. Raises ``store.Conflict`` where a uniqueness rule is broken."""
+        ...
+
+    def changed(self, kind: str, key: str) -> None:
+        """Note in the change log that what caches hold under ``(kind, key)`` is stale once this commits."""
+        ...
+
+
+class Sealer(Protocol):
+    """Seals secret columns and tokens under the root key (AES-256-GCM, one derived key a purpose)."""
+
+    def seal(self, purpose: str, plaintext: bytes, associated: bytes = b"") -> bytes:
+        """A versioned blob that only this root key opens, for this purpose and these associated bytes."""
+        ...
+
+    def unseal(self, purpose: str, blob: bytes, associated: bytes = b"") -> bytes:
+        """The plaintext. Raises ValueError where the blob was altered, is of another purpose or another root."""
+        ...
+
+    def mac(self, purpose: str, message: bytes) -> bytes:
+        """HMAC-SHA-256 (32 bytes) under a key derived for the purpose."""
+        ...
+
+
+class Events(Protocol):
+    """Reads the audit trail (CloudTrail LookupEvents, explain)."""
+
+    def lookup(self, account: str, **criteria: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+        """Events of an account, newest first."""
+        ...
+
+
+@dataclass(slots=True)
+class Ports:
+    """The ports of this process."""
+
+    sealer: Sealer
+    keys: Any = None
+    """keys.kms: live keys by id."""
+    principals: Any = None
+    """identity: credentials and policies of principals."""
+    events: Any = None
+    """audit: the trail."""
+    config: Any = None

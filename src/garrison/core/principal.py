@@ -1,0 +1,60 @@
+"""Who calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service", "anonymous"]
+EMPTY: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a temporary credential carries. All of it comes out of the sealed session token."""
+
+    issued_at: float
+    """Seconds since the epoch: ``aws:TokenIssueTime``."""
+    expires_at: float
+    issuer_arn: str = ""
+    """The role or user that the session stands for (``arn:aws:iam::…:role/x``)."""
+    issuer_id: str = ""
+    issuer_name: str = ""
+    session_name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transitive_tags: tuple[str, ...] = ()
+    source_identity: str = ""
+    policies: tuple[str, ...] = ()
+    """Session policies, JSON, given inline."""
+    policy_arns: tuple[str, ...] = ()
+    mfa_at: float | None = None
+    """When the MFA code was given; None where none was."""
+    chained: bool = False
+    """True where a role's session made this one (role chaining)."""
+    kind: Literal["assume-role", "session-token", "federation-token"] = "assume-role"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller, as the signature proved it.
+
+    ``arn`` is the one that policies and error texts name: a user's, ``arn:aws:sts::…:assumed-role/role/session``,
+    ``arn:aws:iam::…:root``. ``id`` is ``aws:userid``: ``AIDA…``, ``AROA…:session``, the account for root.
+    """
+
+    kind: PrincipalKind
+    account: str
+    arn: str
+    id: str
+    name: str = ""
+    """User name; role name for a role's session; empty for root."""
+    access_key_id: str = ""
+    session: Session | None = None
+    tags: Mapping[str, str] = EMPTY
+    """``aws:PrincipalTag/…``: the user's or role's tags with the session's over them."""
+    service: str = ""
+    """The service principal, for ``kind == "service"``."""
+
+
+ANONYMOUS = Principal(kind="anonymous", account="", arn="", id="")
