@@ -1,0 +1,1 @@
+"""Types of the AWS APIs, generated from botocore's models."""
