@@ -48,7 +48,7 @@ class Sealer(Protocol):
 class Events(Protocol):
     """Reads the audit trail (CloudTrail LookupEvents, explain)."""
 
-    def lookup(self, account: str, **criteria: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    def lookup(self, account: str, **criteria: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - criteria are of any type
         """Events of an account, newest first."""
         ...
 
