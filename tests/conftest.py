@@ -1,0 +1,54 @@
+"""Fixtures that every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.support.server import Server
+
+hypothesis.settings.register_profile("default", max_examples=60, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+ServerFactory = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that share it: a test makes names of its own and leaves what others need."""
+    with Server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[ServerFactory]:
+    """Makes servers that are this test's alone: ``new_server(workers=2).start()``. All end with the test."""
+    made: list[Server] = []
+
+    def make(**options: object) -> Server:
+        directory = tmp_path / f"server-{len(made)}"
+        made.append(Server(directory, **options))  # type: ignore[arg-type] # the options are Server's own
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture
+def fresh_server(new_server: ServerFactory) -> Server:
+    """A started server with nothing in it but the first start's own users."""
+    return new_server().start()
+
+
+@pytest.fixture(autouse=True)
+def no_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own AWS settings never reach a test."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "GARRISON_DATA", "GARRISON_STORE"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
