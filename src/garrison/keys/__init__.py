@@ -1,0 +1,1 @@
+"""What is secret: the keyring under the root key, and the services that hold keys for others."""
