@@ -46,9 +46,11 @@ def fresh_server(new_server: ServerFactory) -> Server:
     return new_server().start()
 
 
-@pytest.fixture(autouse=True)
-def no_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def no_aws_environment() -> Iterator[None]:
     """A developer's own AWS settings never reach a test."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "GARRISON_DATA", "GARRISON_STORE"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield

@@ -1,0 +1,65 @@
+# Garrison. `make serve` starts it, `make test` proves it; both need Python 3.11+ and make, nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/python -m uv
+ARGS ?=
+PYTEST_ARGS ?=
+
+# uv compiles nothing of ours and asks no other Python than the environment's own.
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check bench docs format lock clean needs
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.build/uv.stamp: tools/bootstrap.sh
+	PYTHON=$(PYTHON) sh tools/bootstrap.sh
+	@mkdir -p .build && touch $@
+
+.build/run.stamp: .build/uv.stamp pyproject.toml uv.lock
+	$(UV) sync --quiet --frozen --no-default-groups --inexact
+	@touch $@
+
+.build/dev.stamp: .build/uv.stamp pyproject.toml uv.lock
+	$(UV) sync --quiet --frozen --all-groups --inexact
+	@touch $@ .build/run.stamp
+
+serve: .build/run.stamp ## install and start the server (more options: make serve ARGS="--port 4567")
+	$(BIN)/garrison serve $(ARGS)
+
+needs: .build/dev.stamp
+	sh tools/test_needs.sh
+	$(BIN)/python tools/fetch_clients.py || [ "$${CI:-}" != true ]
+
+check: .build/dev.stamp ## the fast half: lock file, lint, types, rooms, house rules, docs
+	$(UV) lock --quiet --check
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_house.py
+	$(BIN)/mkdocs build --strict --quiet
+
+test: needs ## everything: the fast half, then every test
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: .build/dev.stamp ## measure beside the peers; prints one table and writes it into the docs
+	$(BIN)/python bench/run.py $(ARGS)
+
+docs: .build/dev.stamp ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+format: .build/dev.stamp ## rewrite the code in the house's form
+	$(BIN)/ruff check --quiet --fix
+	$(BIN)/ruff format --quiet
+
+lock: .build/uv.stamp ## bring uv.lock up to pyproject.toml
+	$(UV) lock --quiet
+
+clean: ## remove what was built and fetched
+	rm -rf .build site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Debian packages that the tests need beside Python: PostgreSQL's server, Node.js and npm.
+# As root they are installed; otherwise what is missing is named, and under CI=true that is an error.
+set -eu
+
+missing=""
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing="$missing postgresql"
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
+command -v git >/dev/null || missing="$missing git"
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "test needs: installing Debian's$missing"
+    apt-get update -q >/dev/null
+    # shellcheck disable=SC2086 # a list of words
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >/dev/null
+    exit 0
+fi
+
+echo "test needs: missing:$missing (on Debian, as root: apt install$missing)" >&2
+case "${CI:-}" in
+1 | true | yes) exit 1 ;;
+esac
+echo "test needs: the tests that use them will be skipped, each with its reason" >&2
