@@ -201,6 +201,20 @@ def service_names() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".json") for entry in _models().iterdir() if entry.name.endswith(".json")))
 
 
+class _Head(msgspec.Struct):
+    """Of a snapshot, only what names the service; the decoder steps over the rest."""
+
+    metadata: dict[str, Any]
+
+
+@cache
+def load_metadata(service: str) -> Mapping[str, Any]:
+    """A service's metadata, cheaper than its model. Raises KeyError where there is none."""
+    if service not in service_names():
+        raise KeyError(service)
+    return msgspec.json.decode((_models() / f"{service}.json").read_bytes(), type=_Head).metadata
+
+
 @cache
 def load_model(service: str) -> ServiceModel:
     """A service's model. Raises KeyError where there is none."""

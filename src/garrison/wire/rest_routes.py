@@ -1,0 +1,235 @@
+"""REST paths to operations: one trie per service, compiled from the model's request URIs.
+
+A node's literal segment wins over a label, a label over a greedy label. Operations that share method and path are told
+apart by the literals of their request URI's query (``?policy``, ``?list-type=2``), then by their required query
+parameters and headers. Source: Smithy 2.0, "HTTP bindings", "HTTP URI label" and "Query string literals".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from garrison.core.errors import CommonError
+from garrison.core.http import Request
+from garrison.core.model import OperationModel, ServiceModel, Shape
+
+
+class Match(NamedTuple):
+    """An operation found by its path."""
+
+    operation: OperationModel
+    path_parameters: dict[str, str]
+    query: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One operation at the end of a path."""
+
+    operation: OperationModel
+    labels: tuple[str, ...]
+    literals: Mapping[str, str]
+    """Query parameters that the request URI spells out; an empty value means that presence is enough."""
+    query: tuple[str, ...]
+    """Required query parameters that not all candidates of the path share."""
+    headers: tuple[str, ...]
+    """The same for headers, in lower case."""
+
+    def literals_met(self, query: Mapping[str, str]) -> bool:
+        """Whether the query holds every literal."""
+        return all(name in query and (not value or query[name] == value) for name, value in self.literals.items())
+
+    def required_met(self, query: Mapping[str, str], headers: set[str]) -> bool:
+        """Whether the required parameters and headers are there."""
+        return all(name in query for name in self.query) and all(name in headers for name in self.headers)
+
+
+@dataclass(slots=True)
+class _Node:
+    children: dict[str, _Node] = field(default_factory=dict)
+    label: _Node | None = None
+    greedy: list[tuple[tuple[str, ...], _Node]] = field(default_factory=list)
+    """A greedy label's fixed tail segments and what stands at the end, longest tail first."""
+    ends: dict[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """By method: candidates, the most demanding first."""
+
+
+class RestRoutes:
+    """The REST operations of one service."""
+
+    def __init__(self, model: ServiceModel) -> None:
+        self.model = model
+        self._root = _Node()
+        grouped: dict[tuple[str, str], list[OperationModel]] = {}
+        for name in model.operation_names:
+            operation = model.operation(name)
+            if operation is not None and not operation.traits.get("deprecated"):
+                grouped.setdefault((operation.method, _skeleton(operation.uri)), []).append(operation)
+        self.literal_names: set[str] = set()
+        """Every query parameter that some operation's URI spells out: S3's sub-resources."""
+        for (method, _), operations in grouped.items():
+            self._insert(method, operations)
+
+    def _insert(self, method: str, operations: Sequence[OperationModel]) -> None:
+        candidates = _candidates(operations)
+        for candidate in candidates:
+            self.literal_names.update(candidate.literals)
+        self._end(operations[0].uri.partition("?")[0]).ends[method] = candidates
+
+    def _end(self, path: str) -> _Node:
+        node = self._root
+        segments = _segments(path)
+        for index, segment in enumerate(segments):
+            if segment.endswith("+}"):
+                return _greedy(node, tuple(segments[index + 1 :]))
+            if segment.startswith("{"):
+                node.label = node.label or _Node()
+                node = node.label
+            else:
+                node = node.children.setdefault(segment, _Node())
+        return node
+
+    def find(self, request: Request, path: str) -> Match | None:
+        """The operation of a request whose path, within the service, is ``path``; None where there is none.
+
+        Raises CommonError("malformed") where the path's percent-encoding is not UTF-8.
+        """
+        segments = _segments(path)
+        values: list[str] = []
+        ends = _walk(self._root, segments, 0, request.method, values)
+        if ends is None and segments and not segments[-1]:
+            values.clear()
+            ends = _walk(self._root, segments[:-1], 0, request.method, values)
+        if ends is None:
+            return None
+        query = parse_query(request.query) if request.query else {}
+        chosen = ends[0] if len(ends) == 1 else _choose(ends, query, request)
+        if chosen is None or not chosen.literals_met(query):
+            return None
+        return Match(chosen.operation, dict(zip(chosen.labels, map(decoded, values), strict=True)), query)
+
+
+def _segments(path: str) -> list[str]:
+    bare = path.removeprefix("/")
+    return bare.split("/") if bare else []
+
+
+def _skeleton(uri: str) -> str:
+    """The path with its labels unnamed, so that operations which differ in a label's name alone meet."""
+    return "/".join(
+        ("{+}" if segment.endswith("+}") else "{}") if segment.startswith("{") else segment
+        for segment in _segments(uri.partition("?")[0])
+    )
+
+
+def _greedy(node: _Node, tail: tuple[str, ...]) -> _Node:
+    for known, end in node.greedy:
+        if known == tail:
+            return end
+    end = _Node()
+    node.greedy.append((tail, end))
+    node.greedy.sort(key=lambda entry: -len(entry[0]))
+    return end
+
+
+def _walk(node: _Node, segments: list[str], index: int, method: str, values: list[str]) -> tuple[Candidate, ...] | None:
+    """Down the trie with backtracking; ``values`` collects the raw labels of the way taken."""
+    if index == len(segments):
+        return node.ends.get(method)
+    segment = segments[index]
+    child = node.children.get(segment)
+    if child is not None and (ends := _walk(child, segments, index + 1, method, values)) is not None:
+        return ends
+    if node.label is not None and segment:
+        values.append(segment)
+        if (ends := _walk(node.label, segments, index + 1, method, values)) is not None:
+            return ends
+        values.pop()
+    return _walk_greedy(node, segments, index, method, values)
+
+
+def _walk_greedy(node: _Node, segments: list[str], index: int, method: str, values: list[str]) -> tuple[Candidate, ...] | None:
+    for tail, end in node.greedy:
+        stop = len(segments) - len(tail)
+        if stop <= index or tuple(segments[stop:]) != tail or method not in end.ends:
+            continue
+        value = "/".join(segments[index:stop])
+        if value:
+            values.append(value)
+            return end.ends[method]
+    return None
+
+
+def _candidates(operations: Sequence[OperationModel]) -> tuple[Candidate, ...]:
+    required = [_required(operation) for operation in operations]
+    shared = set.intersection(*required)
+    found = []
+    for operation, names in zip(operations, required, strict=True):
+        path, _, query = operation.uri.partition("?")
+        own = sorted(names - shared)
+        found.append(
+            Candidate(
+                operation,
+                tuple(part.strip("{}+") for part in _segments(path) if part.startswith("{")),
+                parse_query(query),
+                tuple(name for location, name in own if location == "querystring"),
+                tuple(name.lower() for location, name in own if location == "header"),
+            )
+        )
+    found.sort(key=lambda one: (-len(one.literals), -len(one.query) - len(one.headers)))
+    return tuple(found)
+
+
+def _required(operation: OperationModel) -> set[tuple[str, str]]:
+    shape: Shape | None = operation.input.shape if operation.input else None
+    members = shape.members.values() if shape else ()
+    return {
+        (member.traits["location"], member.traits.get("locationName", member.name))
+        for member in members
+        if member.required and member.traits.get("location") in {"querystring", "header"}
+    }
+
+
+def _choose(ends: Sequence[Candidate], query: Mapping[str, str], request: Request) -> Candidate | None:
+    """Most literals first; among equals the one whose required parameters are all there, else the least demanding."""
+    met = [candidate for candidate in ends if candidate.literals_met(query)]
+    if not met:
+        return None
+    best = [candidate for candidate in met if len(candidate.literals) == len(met[0].literals)]
+    if len(best) == 1:
+        return best[0]
+    headers = {name for name, _ in request.headers}
+    return next((candidate for candidate in best if candidate.required_met(query, headers)), best[-1])
+
+
+def parse_query(query: str) -> dict[str, str]:
+    """A query string's parameters; of a repeated one the first. A parameter without ``=`` has an empty value."""
+    found: dict[str, str] = {}
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            found.setdefault(_decoded_query(name), _decoded_query(value))
+    return found
+
+
+def _decoded_query(text: str) -> str:
+    return decoded(text.replace("+", " ")) if "%" in text or "+" in text or not text.isascii() else text
+
+
+def decoded(text: str) -> str:
+    """Percent-decoded UTF-8. Raises CommonError("malformed") where the bytes are no UTF-8 (S3: InvalidURI)."""
+    if "%" not in text and text.isascii():
+        return text
+    try:
+        return unquote_to_bytes(text.encode("latin-1")).decode()
+    except UnicodeError:
+        raise CommonError(kind="malformed", message="Couldn't parse the specified URI.") from None
+
+
+def conflicting(names: Iterable[str]) -> CommonError:
+    """S3's answer where a request names two sub-resources at once."""
+    message = "Conflicting query string parameters: " + ", ".join(sorted(names))
+    return CommonError("validation", message, code="InvalidArgument", status=400)
