@@ -19,7 +19,7 @@ def other_mac(message: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("position", ["", "a", "jürgen", "user/with/slash", "x" * 200])
-def test_a_token_gives_its_position_back(position):
+def test_a_token_gives_its_position_back(position: str):
     assert read_token(mac, "iam:ListUsers:1", page_token(mac, "iam:ListUsers:1", position)) == position
 
 
@@ -41,14 +41,14 @@ def test_another_key_is_refused():
 
 
 @pytest.mark.parametrize("token", ["", "A", "AAAA", "bob", "ü", "====", "a b", urlsafe_b64encode(b"\0" * 40).decode()])
-def test_what_is_no_token_is_refused(token):
+def test_what_is_no_token_is_refused(token: str):
     with pytest.raises(ValueError, match="not a token"):
         read_token(mac, "s", token)
 
 
 def test_every_altered_character_is_refused():
     token = page_token(mac, "s", "bob")
-    for index, letter in enumerate(token):
+    for index, letter in enumerate(token: str):
         altered = token[:index] + ("A" if letter != "A" else "B") + token[index + 1 :]
         with pytest.raises(ValueError, match="not a token"):
             read_token(mac, "s", altered)

@@ -70,6 +70,7 @@ CREATE TABLE iam_role (
     created DOUBLE PRECISION NOT NULL,
     description TEXT,                    -- NULL: never given
     max_session_duration BIGINT NOT NULL,
+    max_signin_session_duration BIGINT,  -- NULL: not set
     trust_policy TEXT NOT NULL,          -- the document as it was put, with ARNs: for display
     trust_resolved TEXT NOT NULL,        -- the same with users and roles as unique ids: for evaluation
     trust_principals TEXT NOT NULL,      -- JSON object: ARN as it was put -> unique id
@@ -154,8 +155,8 @@ CREATE INDEX iam_access_key_owner ON iam_access_key (account, owner_id);
 CREATE TABLE iam_tag (
     account TEXT NOT NULL,
     resource_id TEXT NOT NULL,           -- AIDA..., AROA... or ANPA...
-    key_folded TEXT NOT NULL,            -- tag keys are unique regardless of case ...
-    tag_key TEXT NOT NULL,               -- ... and shown as they were put
+    key_folded TEXT NOT NULL,            -- users and roles: the key in lower case (unique regardless of case); policies: the key itself
+    tag_key TEXT NOT NULL,               -- the key as it was put
     tag_value TEXT NOT NULL,
     PRIMARY KEY (account, resource_id, key_folded)
 );
