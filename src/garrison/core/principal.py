@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service", "anonymous"]
-EMPTY: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Principal:
     """User name; role name for a role's session; empty for root."""
     access_key_id: str = ""
     session: Session | None = None
-    tags: Mapping[str, str] = EMPTY
+    tags: Mapping[str, str] = field(default_factory=dict)
     """``aws:PrincipalTag/…``: the user's or role's tags with the session's over them."""
     service: str = ""
     """The service principal, for ``kind == "service"``."""

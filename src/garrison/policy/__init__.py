@@ -1,0 +1,36 @@
+"""The IAM policy language: parse, check, compile, decide, explain. Pure: no I/O, no clock, no service."""
+
+from __future__ import annotations
+
+from garrison.policy.compile import Policy, PolicySet, StatementRef, compile_policy
+from garrison.policy.context import GlobalContext, fold_keys, global_context
+from garrison.policy.decision import Decision, Outcome, denied_message
+from garrison.policy.document import Document, PolicyKind, Position, Statement
+from garrison.policy.errors import MalformedPolicy, PolicyTooLarge
+from garrison.policy.evaluate import PolicyInputs, Request, authorize
+from garrison.policy.validate import parse_policy
+from garrison.policy.variables import Value
+
+__all__ = [
+    "Decision",
+    "Document",
+    "GlobalContext",
+    "MalformedPolicy",
+    "Outcome",
+    "Policy",
+    "PolicyInputs",
+    "PolicyKind",
+    "PolicySet",
+    "PolicyTooLarge",
+    "Position",
+    "Request",
+    "Statement",
+    "StatementRef",
+    "Value",
+    "authorize",
+    "compile_policy",
+    "denied_message",
+    "fold_keys",
+    "global_context",
+    "parse_policy",
+]

@@ -1,0 +1,264 @@
+"""The decision order, complete and pure.
+
+Source: IAM User Guide, "How AWS enforcement code logic evaluates requests to allow or deny access", "Policy evaluation for requests
+within a single account" and "Cross-account policy evaluation logic".
+
+1. An explicit Deny in any policy that applies wins. 2. Every level of resource control policies must allow, 3. and every level of service control
+policies. 4. Then resource policy, identity policies, boundary and session policies, in the way that the grant's directness asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from garrison.core.principal import Principal
+from garrison.policy.compile import CompiledStatement, Policy, PolicySet
+from garrison.policy.decision import DecidedBy, Decision, Outcome
+from garrison.policy.principal import Grant
+from garrison.policy.variables import Getter, Value
+
+NO_POLICIES = PolicySet()
+
+
+@dataclass(slots=True)
+class PolicyInputs:
+    """The caller's side, cached for each principal.
+
+    ``boundary``: None where the principal has none. ``session``: the session's policies; a tuple of sets where each must allow.
+    ``scps``: one set a level, from the organization's root down to the account; empty where none apply (management account, service-linked role).
+    """
+
+    identity: PolicySet = field(default_factory=PolicySet)
+    boundary: PolicySet | None = None
+    session: PolicySet | tuple[PolicySet, ...] | None = None
+    scps: tuple[PolicySet, ...] = ()
+
+    @property
+    def sessions(self) -> tuple[PolicySet, ...]:
+        """The session's sets, each of which must allow."""
+        if self.session is None:
+            return ()
+        return (self.session,) if isinstance(self.session, PolicySet) else self.session
+
+
+@dataclass(slots=True)
+class Request:
+    """One question.
+
+    ``action``: ``iam:CreateUser``. ``resource``: an ARN, or ``*`` where the action knows no resource. ``resource_account``: the owner; empty, or ``aws``
+    for what AWS owns, counts as the principal's own account. ``context``: condition keys, **lower-cased** (``fold_keys`` and ``global_context`` give
+    such mappings); only ``get`` is called. ``canonical_id``: the canonical user id of the principal's account, where a policy may name it.
+    """
+
+    action: str
+    resource: str
+    resource_account: str
+    principal: Principal
+    context: Mapping[str, Value]
+    canonical_id: str = ""
+
+
+def authorize(
+    request: Request,
+    inputs: PolicyInputs,
+    *,
+    resource_policy: Policy | None = None,
+    resource_policy_decides: bool = False,
+    rcps: tuple[PolicySet, ...] = (),
+) -> Decision:
+    """Decide one request.
+
+    ``resource_policy_decides``: identity policies alone are never enough (KMS key policy, role trust policy). Never raises: a policy that cannot be
+    evaluated is no Allow, and its Deny statements on this action count.
+    """
+    question = _Question(request, inputs, resource_policy, rcps, decides=resource_policy_decides)
+    try:
+        return question.decide()
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the answer is no
+        return question.answer("explicitDeny", _suspect(question), (), (f"{type(error).__name__}",))
+
+
+def _suspect(question: _Question) -> DecidedBy:
+    return question.at
+
+
+class _Question:
+    """One request on its way through the order of evaluation."""
+
+    __slots__ = ("at", "decides", "get", "inputs", "kind", "rcps", "request", "resource_policy")
+
+    def __init__(
+        self,
+        request: Request,
+        inputs: PolicyInputs,
+        resource_policy: Policy | None,
+        rcps: tuple[PolicySet, ...],
+        *,
+        decides: bool,
+    ) -> None:
+        self.request = request
+        self.inputs = inputs
+        self.resource_policy = resource_policy
+        self.rcps = rcps
+        self.decides = decides
+        self.get: Getter = request.context.get
+        self.kind = request.principal.kind
+        self.at: DecidedBy = "identity"
+        if self.kind in {"service", "anonymous"}:
+            self.inputs = PolicyInputs(NO_POLICIES)
+
+    def answer(
+        self,
+        outcome: Outcome,
+        by: DecidedBy,
+        matched: tuple[CompiledStatement, ...] = (),
+        errors: tuple[str, ...] = (),
+    ) -> Decision:
+        return Decision(outcome, by, matched, self.request, self.inputs, self.resource_policy, self.rcps, errors)
+
+    @property
+    def resource_kind(self) -> DecidedBy:
+        """``trust`` for a role's trust policy, else ``resource``."""
+        return "resource" if self.resource_policy is None else self.resource_policy.kind
+
+    def decide(self) -> Decision:
+        denied = self._explicit_deny()
+        if denied is not None:
+            return self.answer("explicitDeny", denied.ref.kind, (denied,))
+        for level in self.rcps:
+            if self._allow(level, "rcp") is None:
+                return self.answer("implicitDeny", "rcp")
+        for level in self.inputs.scps:
+            if self._allow(level, "scp") is None:
+                return self.answer("implicitDeny", "scp")
+        granted, grant = self._resource_grant()
+        if self.kind in {"service", "anonymous"}:
+            return self._from_resource(granted)
+        owner = self.request.resource_account
+        if owner in {"", "aws", self.request.principal.account}:
+            return self._same_account(granted, grant)
+        return self._cross_account(granted)
+
+    # -- the parts ---------------------------------------------------------------------------------------------
+
+    def _explicit_deny(self) -> CompiledStatement | None:
+        for kind, sets in self._sets():
+            self.at = kind
+            for policies in sets:
+                bucket = policies.buckets(self.request.action)[0]
+                if bucket.empty:
+                    continue
+                found = self._principal_deny(bucket.candidates(self.request.resource)) if kind in _NAMING else (
+                    bucket.first(self.request.resource, self.get)
+                )
+                if found is not None:
+                    return found
+        return None
+
+    def _sets(self) -> Iterable[tuple[DecidedBy, tuple[PolicySet, ...]]]:
+        inputs = self.inputs
+        if self.rcps:
+            yield "rcp", self.rcps
+        if inputs.scps:
+            yield "scp", inputs.scps
+        if self.resource_policy is not None:
+            yield self.resource_kind, (self.resource_policy.alone,)
+        yield "identity", (inputs.identity,)
+        if inputs.boundary is not None:
+            yield "boundary", (inputs.boundary,)
+        if inputs.session is not None:
+            yield "session", inputs.sessions
+
+    def _principal_deny(self, statements: Iterable[CompiledStatement]) -> CompiledStatement | None:
+        principal = self.request.principal
+        for statement in statements:
+            pattern = statement.principal
+            if pattern is None:
+                continue
+            if pattern.negated:
+                # A principal with a boundary is denied by NotPrincipal whatever it lists: AWS's documented behaviour.
+                spared = self.inputs.boundary is None and pattern.excludes(principal, self.get, self.request.canonical_id)
+            else:
+                spared = not pattern.grant(principal, self.get, self.request.canonical_id)
+            if not spared and statement.applies(self.request.resource, self.get):
+                return statement
+        return None
+
+    def _allow(self, policies: PolicySet, kind: DecidedBy) -> CompiledStatement | None:
+        self.at = kind
+        return policies.buckets(self.request.action)[1].first(self.request.resource, self.get)
+
+    def _resource_grant(self) -> tuple[CompiledStatement | None, Grant]:
+        """The most direct Allow of the resource policy."""
+        best: CompiledStatement | None = None
+        grant = Grant.NONE
+        if self.resource_policy is None:
+            return best, grant
+        self.at = self.resource_kind
+        bucket = self.resource_policy.alone.buckets(self.request.action)[1]
+        for statement in bucket.candidates(self.request.resource):
+            found = self._statement_grant(statement)
+            if found > grant and statement.applies(self.request.resource, self.get):
+                best, grant = statement, found
+                if grant is Grant.DIRECT:
+                    break
+        return best, grant
+
+    def _statement_grant(self, statement: CompiledStatement) -> Grant:
+        pattern = statement.principal
+        if pattern is None:
+            return Grant.NONE
+        named = pattern.grant(self.request.principal, self.get, self.request.canonical_id)
+        if pattern.negated:
+            return Grant.NONE if named else Grant.DIRECT
+        return named
+
+    def _from_resource(self, granted: CompiledStatement | None) -> Decision:
+        if granted is None:
+            return self.answer("implicitDeny", self.resource_kind)
+        return self.answer("allowed", self.resource_kind, (granted,))
+
+    def _same_account(self, granted: CompiledStatement | None, grant: Grant) -> Decision:
+        if granted is not None and grant is Grant.DIRECT:
+            return self.answer("allowed", self.resource_kind, (granted,))
+        if self.decides and granted is None:
+            return self.answer("implicitDeny", self.resource_kind)
+        if granted is not None and grant is Grant.ENTITY:
+            return self._limited("allowed", self.resource_kind, (granted,))
+        return self._by_identity(() if granted is None else (granted,))
+
+    def _cross_account(self, granted: CompiledStatement | None) -> Decision:
+        decision = self._by_identity(())
+        if decision.outcome != "allowed":
+            return decision
+        if granted is None:
+            return self.answer("implicitDeny", self.resource_kind)
+        return self.answer("allowed", decision.decided_by, (*decision.matched, granted))
+
+    def _by_identity(self, also: tuple[CompiledStatement, ...]) -> Decision:
+        """Identity policies within boundary and session policies. The root user needs no Allow of its own."""
+        if self.kind == "root":
+            return self._limited("allowed", "root", also)
+        found = self._allow(self.inputs.identity, "identity")
+        if found is None:
+            return self.answer("implicitDeny", "identity")
+        return self._limited("allowed", "identity", (found, *also))
+
+    def _limited(self, outcome: Outcome, by: DecidedBy, matched: tuple[CompiledStatement, ...]) -> Decision:
+        """``outcome``, unless boundary or session policies have no Allow."""
+        if self.inputs.boundary is not None:
+            found = self._allow(self.inputs.boundary, "boundary")
+            if found is None:
+                return self.answer("implicitDeny", "boundary")
+            matched = (*matched, found)
+        for policies in self.inputs.sessions:
+            found = self._allow(policies, "session")
+            if found is None:
+                return self.answer("implicitDeny", "session")
+            matched = (*matched, found)
+        return self.answer(outcome, by, matched)
+
+
+_NAMING = frozenset({"resource", "trust", "rcp"})
+"""Kinds whose statements name principals."""

@@ -1,0 +1,105 @@
+"""Policy variables: ``${aws:username}``, ``${key, 'default'}`` and the literal ``${*}``, ``${?}``, ``${$}``.
+
+Source: IAM User Guide, "IAM policy elements: Variables and tags". A value goes in literally: an asterisk inside it is no
+wildcard. A key that is absent or has several values leaves the variable unresolved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+Value = str | bool | float | int | bytes | Sequence[str]
+"""A condition key's value; a list or tuple is a multi-valued key."""
+Getter = Callable[[str], "Value | None"]
+"""Looks a condition key up by its lower-cased name."""
+
+_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+_DEFAULT = re.compile(r"\s*([^,]+?)\s*,\s*'([^']*)'\s*")
+_SPECIAL = frozenset("*?$")
+
+
+class Literal(NamedTuple):
+    """Text that stands for itself, wildcards included."""
+
+    text: str
+
+
+class Pattern(NamedTuple):
+    """Text in which ``*`` and ``?`` are wildcards, where the place knows wildcards."""
+
+    text: str
+
+
+class Variable(NamedTuple):
+    """A key to look up; ``key`` is lower-cased."""
+
+    key: str
+    default: str | None
+
+
+Part = Literal | Pattern | Variable
+
+
+def split_variables(text: str) -> tuple[Part, ...]:
+    """Cut ``text`` at its variables. What looks like one but is not (``${``, ``${}``) stays text."""
+    parts: list[Part] = []
+    at = 0
+    for found in _VARIABLE.finditer(text):
+        part = _variable(found.group(1))
+        if part is None:
+            continue
+        if found.start() > at:
+            parts.append(Pattern(text[at : found.start()]))
+        parts.append(part)
+        at = found.end()
+    if at < len(text):
+        parts.append(Pattern(text[at:]))
+    return tuple(parts)
+
+
+def _variable(inner: str) -> Part | None:
+    if inner in _SPECIAL:
+        return Literal(inner)
+    with_default = _DEFAULT.fullmatch(inner)
+    if with_default is not None:
+        return Variable(with_default.group(1).lower(), with_default.group(2))
+    key = inner.strip()
+    return Variable(key.lower(), None) if key and "," not in key else None
+
+
+def resolve(variable: Variable, get: Getter) -> str | None:
+    """The variable's value as text; its default where the key is absent; None where it cannot be resolved."""
+    value = get(variable.key)
+    if value is None:
+        return variable.default
+    return single_text(value)
+
+
+def single_text(value: Value) -> str | None:
+    """A single-valued key's value as policies compare it; None for a multi-valued key."""
+    if value.__class__ is str:
+        return value  # type: ignore[return-value]  # the class was just compared
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)):
+        return number_text(value)
+    if isinstance(value, (bytes, bytearray)):
+        return _base64(bytes(value))
+    return None
+
+
+def number_text(value: float) -> str:
+    """``1700000000`` for whole numbers, else Python's shortest form."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _base64(value: bytes) -> str:
+    import base64  # noqa: PLC0415 - binary keys are rare, and this module is on the start path
+
+    return base64.b64encode(value).decode("ascii")
