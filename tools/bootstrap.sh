@@ -39,7 +39,7 @@ make_venv() {
 
 # uv installs exactly what uv.lock says; it comes from PyPI like everything else.
 if ! .venv/bin/python -m uv --version >/dev/null 2>&1; then
-    .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip -q >/dev/null 2>&1 ||
+    .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null 2>&1 ||
         fail "there is no pip in .venv; remove .venv and try again"
     .venv/bin/python -m pip install -q --disable-pip-version-check "$uv_wanted"
 fi

@@ -1,0 +1,251 @@
+"""The load: signed requests over raw sockets, and the server's own CPU time while it answers them.
+
+A process of its own (``python bench/load.py < plan.json``), so that signing and measuring cost the server nothing:
+every request is signed before the clock starts, each with an invocation id of its own as the SDKs do, so that no
+two signatures are alike. The answer on stdout is one JSON object, :class:`Result`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import selectors
+import socket
+import sys
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+TICK = os.sysconf("SC_CLK_TCK")
+WARM_UP = 100
+READ_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to send where."""
+
+    host: str
+    port: int
+    pid: int
+    """The server's first process: its whole tree is measured."""
+    access_key_id: str
+    secret_access_key: str
+    region: str
+    operation: str
+    """A name of :data:`OPERATIONS`, or CreateUser."""
+    key_id: str
+    user: str
+    count: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was seen. Times in milliseconds."""
+
+    requests: int
+    seconds: float
+    cpu_ms: float
+    """Server CPU (user and system, the whole process tree) per request."""
+    p50_ms: float
+    p99_ms: float
+    per_second: float
+
+
+def form(action: str, version: str, **members: str) -> tuple[dict[str, str], bytes]:
+    """A query-protocol call."""
+    body = "&".join([f"Action={action}", f"Version={version}", *(f"{name}={value}" for name, value in members.items())])
+    return {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, body.encode()
+
+
+def kms(action: str, members: dict[str, Any]) -> tuple[dict[str, str], bytes]:
+    """A JSON 1.1 call of KMS."""
+    return {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{action}"}, json.dumps(members).encode()
+
+
+def call(plan: Plan, number: int) -> tuple[str, dict[str, str], bytes]:
+    """``(service, headers, body)`` of one call."""
+    if plan.operation == "GetCallerIdentity":
+        return ("sts", *form("GetCallerIdentity", "2011-06-15"))
+    if plan.operation == "GetUser":
+        return ("iam", *form("GetUser", "2010-05-08", UserName=plan.user))
+    if plan.operation == "CreateUser":
+        return ("iam", *form("CreateUser", "2010-05-08", UserName=f"{plan.user}{number:05d}"))
+    if plan.operation == "Encrypt":
+        plaintext = base64.b64encode(number.to_bytes(32, "big")).decode()
+        context = {"purpose": "bench"}
+        return ("kms", *kms("Encrypt", {"KeyId": plan.key_id, "Plaintext": plaintext, "EncryptionContext": context}))
+    if plan.operation == "GenerateDataKey":
+        return ("kms", *kms("GenerateDataKey", {"KeyId": plan.key_id, "KeySpec": "AES_256"}))
+    msg = f"no such operation: `{plan.operation}`"
+    raise ValueError(msg)
+
+
+def sign(plan: Plan, number: int) -> bytes:
+    """The whole request as it goes over the wire."""
+    service, headers, body = call(plan, number)
+    host = f"{plan.host}:{plan.port}"
+    request = AWSRequest("POST", f"http://{host}/", headers={**headers, "Amz-Sdk-Invocation-Id": str(uuid.uuid4())}, data=body)
+    SigV4Auth(Credentials(plan.access_key_id, plan.secret_access_key), service, plan.region).add_auth(request)
+    lines = [f"{name}: {value}" for name, value in request.headers.items()]
+    head = "\r\n".join(["POST / HTTP/1.1", f"Host: {host}", *lines, f"Content-Length: {len(body)}", "", ""])
+    return head.encode() + body
+
+
+class Connection:
+    """One keep-alive connection; opened anew where the server closes it."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+        self.buffer = b""
+        self.sent = 0.0
+        self.socket = self.open()
+
+    def open(self) -> socket.socket:
+        """Connect without Nagle's delay."""
+        self.buffer = b""
+        opened = socket.create_connection(self.address, READ_SECONDS)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
+
+    def send(self, request: bytes) -> None:
+        """Send a whole request and note when."""
+        self.sent = time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> tuple[int, bool] | None:
+        """``(status, closed)`` once the answer is whole, else None. Raises ConnectionError where it broke off."""
+        chunk = self.socket.recv(65536)
+        self.buffer += chunk
+        head, found, rest = self.buffer.partition(b"\r\n\r\n")
+        if not found:
+            if not chunk:
+                msg = "the server closed the connection without an answer"
+                raise ConnectionError(msg)
+            return None
+        lowered = head.lower()
+        status = int(head[9:12])
+        closes = b"\r\nconnection: close" in lowered or head.startswith(b"HTTP/1.0")
+        if not whole(lowered, rest, ended=not chunk):
+            return None
+        if status != 200:
+            msg = f"the server answered {status}: {rest[:400]!r}"
+            raise ConnectionError(msg)
+        self.buffer = b""
+        return status, closes or not chunk
+
+
+def whole(head: bytes, rest: bytes, *, ended: bool) -> bool:
+    """Whether the body that ``head`` announces is all there."""
+    _, length, after = head.partition(b"\r\ncontent-length:")
+    if length:
+        return len(rest) >= int(after.split(b"\r\n", 1)[0])
+    if b"\r\ntransfer-encoding: chunked" in head:
+        return rest.endswith(b"0\r\n\r\n")
+    return ended
+
+
+def descendants(pid: int) -> list[int]:
+    """``pid`` and every process under it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found, queue = [], [pid]
+    while queue:
+        one = queue.pop()
+        found.append(one)
+        queue.extend(children.get(one, []))
+    return found
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time of these processes, threads that ended included; in the kernel's ticks (10 ms)."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def exchange(address: tuple[str, int], requests: Iterable[bytes], connections: int) -> list[float]:
+    """Send every request over that many connections, one at a time on each; the latencies in seconds."""
+    waiting = deque(requests)
+    latencies: list[float] = []
+    with selectors.DefaultSelector() as selector:
+        busy = 0
+        for _ in range(min(connections, len(waiting))):
+            connection = Connection(address)
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.send(waiting.popleft())
+            busy += 1
+        while busy:
+            ready = selector.select(READ_SECONDS)
+            if not ready:
+                msg = f"no answer for {READ_SECONDS} s"
+                raise TimeoutError(msg)
+            for key, _ in ready:
+                connection = key.data
+                answer = connection.receive()
+                if answer is None:
+                    continue
+                latencies.append(time.perf_counter() - connection.sent)
+                if answer[1] or not waiting:
+                    selector.unregister(connection.socket)
+                    connection.socket.close()
+                if not waiting:
+                    busy -= 1
+                    continue
+                if answer[1]:
+                    connection.socket = connection.open()
+                    selector.register(connection.socket, selectors.EVENT_READ, connection)
+                connection.send(waiting.popleft())
+    return latencies
+
+
+def measure(plan: Plan) -> Result:
+    """Sign, warm up, then measure."""
+    address = (plan.host, plan.port)
+    warm_up = 0 if plan.operation == "CreateUser" else min(WARM_UP, plan.count // 5)
+    signed = [sign(plan, number) for number in range(plan.count + warm_up)]
+    exchange(address, signed[:warm_up], plan.connections)
+    before = cpu_seconds(descendants(plan.pid))
+    started = time.perf_counter()
+    latencies = sorted(exchange(address, signed[warm_up:], plan.connections))
+    seconds = time.perf_counter() - started
+    cpu = cpu_seconds(descendants(plan.pid)) - before
+    return Result(
+        requests=len(latencies),
+        seconds=seconds,
+        cpu_ms=cpu * 1000 / len(latencies),
+        p50_ms=latencies[len(latencies) // 2] * 1000,
+        p99_ms=latencies[int(len(latencies) * 0.99)] * 1000,
+        per_second=len(latencies) / seconds,
+    )
+
+
+def main() -> int:
+    """One plan in, one result out."""
+    print(json.dumps(asdict(measure(Plan(**json.load(sys.stdin))))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
