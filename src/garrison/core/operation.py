@@ -34,6 +34,10 @@ class Target:
     """True where an identity policy alone is never enough (KMS key policy, role trust policy)."""
     keys: Keys = field(default_factory=dict)
     """Condition keys of this resource alone."""
+    denied_on: str = ""
+    """What a denial says instead of ``on resource: <arn>``, where AWS does not name it; without a space before or after."""
+    denied_because: str = ""
+    """What a denial says after ``because``, where the true reason would tell a stranger whether the resource exists."""
 
 
 @dataclass(frozen=True, slots=True)
