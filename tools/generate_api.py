@@ -20,6 +20,7 @@ import botocore.loaders
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
+from garrison.core.constraints import constraints  # noqa: E402 - the path comes first
 from garrison.core.model import Member, ServiceModel, Shape, attribute  # noqa: E402 - the path comes first
 
 API = ROOT / "src" / "garrison" / "api"
@@ -71,35 +72,9 @@ def python_name(shape: str) -> str:
     return name[0].upper() + name[1:]
 
 
-def compiles(pattern: str) -> bool:
-    """Whether ``re`` can take the model's pattern; those it cannot are left to the slow walker."""
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
-
-
-def constraints(shape: Shape) -> str:
-    """``Meta`` arguments of a shape; AWS patterns match the whole value."""
-    found: list[str] = []
-    if shape.type in {"string", "blob", "list", "map"}:
-        if shape.min:
-            found.append(f"min_length={int(shape.min)}")
-        if shape.max is not None:
-            found.append(f"max_length={int(shape.max)}")
-    elif shape.type in {"integer", "long", "float", "double"}:
-        convert = int if shape.type in {"integer", "long"} else float
-        if shape.min is not None:
-            found.append(f"ge={convert(shape.min)}")
-        if shape.max is not None:
-            found.append(f"le={convert(shape.max)}")
-    if shape.enum:
-        choice = "|".join(re.escape(value) for value in shape.enum)
-        found.append(f"pattern={f'^(?:{choice})' + chr(92) + 'Z'!r}")
-    elif shape.pattern and compiles(shape.pattern):
-        found.append(f"pattern={f'^(?:{shape.pattern})' + chr(92) + 'Z'!r}")
-    return ", ".join(found)
+def meta(shape: Shape) -> str:
+    """``Meta`` arguments of a shape."""
+    return ", ".join(f"{name}={value!r}" for name, value in constraints(shape).items())
 
 
 class Writer:
@@ -145,7 +120,7 @@ class Writer:
         if shape.name in self.done:
             return
         self.done.add(shape.name)
-        self.lines.append(f"{python_name(shape.name)} = Annotated[{base}, Meta({constraints(shape)})]")
+        self.lines.append(f"{python_name(shape.name)} = Annotated[{base}, Meta({meta(shape)})]")
 
     def structure(self, shape: Shape) -> list[str]:
         out = [f"class {python_name(shape.name)}(Struct, kw_only=True, omit_defaults=True):"]

@@ -12,44 +12,44 @@ from garrison.core.errors import ModelledError
 
 TagsList = Annotated[list["Tag"], Meta(max_length=200)]
 AdvancedFieldSelectors = Annotated[list["AdvancedFieldSelector"], Meta(min_length=1)]
-SelectorName = Annotated[str, Meta(max_length=1000, pattern='^(?:.*)\\Z')]
-SelectorField = Annotated[str, Meta(min_length=1, max_length=1000, pattern='^(?:[\\w|\\d|\\.|_]+)\\Z')]
-OperatorValue = Annotated[str, Meta(min_length=1, max_length=2048, pattern='^(?:.+)\\Z')]
+SelectorName = Annotated[str, Meta(max_length=1000, pattern='^(?a:[^\\n\\r\\x85\\u2028\\u2029]*)\\Z')]
+SelectorField = Annotated[str, Meta(min_length=1, max_length=1000, pattern='^(?a:[\\w|\\d|\\.|_]+)\\Z')]
+OperatorValue = Annotated[str, Meta(min_length=1, max_length=2048, pattern='^(?a:[^\\n\\r\\x85\\u2028\\u2029]+)\\Z')]
 Operator = Annotated[list[OperatorValue], Meta(min_length=1)]
 Template = Annotated[str, Meta(pattern='^(?:API_ACTIVITY|RESOURCE_ACCESS|USER_ACTIONS)\\Z')]
 Templates = Annotated[list[Template], Meta(min_length=1, max_length=50)]
 EventCategoryAggregation = Annotated[str, Meta(pattern='^(?:Data)\\Z')]
-UUID = Annotated[str, Meta(min_length=36, max_length=36, pattern='^(?:^[a-f0-9\\-]+$)\\Z')]
-EventDataStoreArn = Annotated[str, Meta(min_length=3, max_length=256, pattern='^(?:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
-AccountId = Annotated[str, Meta(min_length=12, max_length=16, pattern='^(?:\\d+)\\Z')]
+UUID = Annotated[str, Meta(min_length=36, max_length=36, pattern='^(?a:^[a-f0-9\\-]+$)\\Z')]
+EventDataStoreArn = Annotated[str, Meta(min_length=3, max_length=256, pattern='^(?a:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
+AccountId = Annotated[str, Meta(min_length=12, max_length=16, pattern='^(?a:\\d+)\\Z')]
 QueryStatus = Annotated[str, Meta(pattern='^(?:QUEUED|RUNNING|FINISHED|FAILED|CANCELLED|TIMED_OUT)\\Z')]
-ChannelArn = Annotated[str, Meta(min_length=3, max_length=256, pattern='^(?:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
-ChannelName = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?:^[a-zA-Z0-9._\\-]+$)\\Z')]
+ChannelArn = Annotated[str, Meta(min_length=3, max_length=256, pattern='^(?a:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
+ChannelName = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?a:^[a-zA-Z0-9._\\-]+$)\\Z')]
 Type = Annotated[str, Meta(pattern='^(?:TagContext|RequestContext)\\Z')]
 OperatorTargetListMember = Annotated[str, Meta(min_length=1, max_length=128)]
 OperatorTargetList = Annotated[list[OperatorTargetListMember], Meta(min_length=1, max_length=50)]
-Source = Annotated[str, Meta(min_length=1, max_length=256, pattern='^(?:.*)\\Z')]
+Source = Annotated[str, Meta(min_length=1, max_length=256, pattern='^(?a:[^\\n\\r\\x85\\u2028\\u2029]*)\\Z')]
 Destinations = Annotated[list["Destination"], Meta(min_length=1, max_length=200)]
-DashboardName = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?:^[a-zA-Z0-9_\\-]+$)\\Z')]
-DashboardArn = Annotated[str, Meta(pattern='^(?:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
+DashboardName = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?a:^[a-zA-Z0-9_\\-]+$)\\Z')]
+DashboardArn = Annotated[str, Meta(pattern='^(?a:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
 DashboardType = Annotated[str, Meta(pattern='^(?:MANAGED|CUSTOM)\\Z')]
-EventDataStoreName = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?:^[a-zA-Z0-9._\\-]+$)\\Z')]
+EventDataStoreName = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?a:^[a-zA-Z0-9._\\-]+$)\\Z')]
 RetentionPeriod = Annotated[int, Meta(ge=7, le=3653)]
-EventDataStoreKmsKeyId = Annotated[str, Meta(min_length=1, max_length=350, pattern='^(?:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
+EventDataStoreKmsKeyId = Annotated[str, Meta(min_length=1, max_length=350, pattern='^(?a:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
 BillingMode = Annotated[str, Meta(pattern='^(?:EXTENDABLE_RETENTION_PRICING|FIXED_RETENTION_PRICING)\\Z')]
 EventDataStoreStatus = Annotated[str, Meta(pattern='^(?:CREATED|ENABLED|PENDING_DELETION|STARTING_INGESTION|STOPPING_INGESTION|STOPPED_INGESTION)\\Z')]
-ResourceArn = Annotated[str, Meta(min_length=3, max_length=256, pattern='^(?:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
-QueryAlias = Annotated[str, Meta(min_length=1, max_length=256, pattern='^(?:^[a-zA-Z][a-zA-Z0-9._\\-]*$)\\Z')]
-RefreshId = Annotated[str, Meta(min_length=10, max_length=20, pattern='^(?:\\d+)\\Z')]
-QueryStatement = Annotated[str, Meta(min_length=1, max_length=10000, pattern='^(?:(?s).*)\\Z')]
-ErrorMessage = Annotated[str, Meta(min_length=4, max_length=1000, pattern='^(?:.*)\\Z')]
-DeliveryS3Uri = Annotated[str, Meta(max_length=1024, pattern='^(?:s3://[a-z0-9][\\.\\-a-z0-9]{1,61}[a-z0-9](/.*)?)\\Z')]
+ResourceArn = Annotated[str, Meta(min_length=3, max_length=256, pattern='^(?a:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
+QueryAlias = Annotated[str, Meta(min_length=1, max_length=256, pattern='^(?a:^[a-zA-Z][a-zA-Z0-9._\\-]*$)\\Z')]
+RefreshId = Annotated[str, Meta(min_length=10, max_length=20, pattern='^(?a:\\d+)\\Z')]
+QueryStatement = Annotated[str, Meta(min_length=1, max_length=10000, pattern='^(?:(?s:.*))\\Z')]
+ErrorMessage = Annotated[str, Meta(min_length=4, max_length=1000, pattern='^(?a:[^\\n\\r\\x85\\u2028\\u2029]*)\\Z')]
+DeliveryS3Uri = Annotated[str, Meta(max_length=1024, pattern='^(?a:s3://[a-z0-9][\\.\\-a-z0-9]{1,61}[a-z0-9](/[^\\n\\r\\x85\\u2028\\u2029]*)?)\\Z')]
 DeliveryStatus = Annotated[str, Meta(pattern='^(?:SUCCESS|FAILED|FAILED_SIGNING_FILE|PENDING|RESOURCE_NOT_FOUND|ACCESS_DENIED|ACCESS_DENIED_SIGNING_FILE|CANCELLED|UNKNOWN)\\Z')]
-Prompt = Annotated[str, Meta(min_length=3, max_length=500, pattern='^(?:^[ -~\\n]*$)\\Z')]
+Prompt = Annotated[str, Meta(min_length=3, max_length=500, pattern='^(?a:^[ -~\\n]*$)\\Z')]
 DestinationType = Annotated[str, Meta(pattern='^(?:EVENT_DATA_STORE|AWS_SERVICE)\\Z')]
-Location = Annotated[str, Meta(min_length=3, max_length=1024, pattern='^(?:^[a-zA-Z0-9._/\\-:*]+$)\\Z')]
+Location = Annotated[str, Meta(min_length=3, max_length=1024, pattern='^(?a:^[a-zA-Z0-9._/\\-:*]+$)\\Z')]
 FederationStatus = Annotated[str, Meta(pattern='^(?:ENABLING|ENABLED|DISABLING|DISABLED)\\Z')]
-FederationRoleArn = Annotated[str, Meta(min_length=3, max_length=125, pattern='^(?:^[a-zA-Z0-9._/\\-:@=\\+,\\.]+$)\\Z')]
+FederationRoleArn = Annotated[str, Meta(min_length=3, max_length=125, pattern='^(?a:^[a-zA-Z0-9._/\\-:@=\\+,\\.]+$)\\Z')]
 ReadWriteType = Annotated[str, Meta(pattern='^(?:ReadOnly|WriteOnly|All)\\Z')]
 EventDataStoreList = Annotated[list[EventDataStoreArn], Meta(min_length=1, max_length=1)]
 DashboardStatus = Annotated[str, Meta(pattern='^(?:CREATING|CREATED|UPDATING|UPDATED|DELETING)\\Z')]
@@ -59,10 +59,11 @@ AggregationConfigurations = Annotated[list["AggregationConfiguration"], Meta(max
 PartitionKeyList = Annotated[list["PartitionKey"], Meta(max_length=2)]
 ImportDestinations = Annotated[list[EventDataStoreArn], Meta(min_length=1, max_length=1)]
 ImportStatus = Annotated[str, Meta(pattern='^(?:INITIALIZING|IN_PROGRESS|FAILED|STOPPED|COMPLETED)\\Z')]
-PaginationToken = Annotated[str, Meta(min_length=4, max_length=1000, pattern='^(?:.*)\\Z')]
+PaginationToken = Annotated[str, Meta(min_length=4, max_length=1000, pattern='^(?a:[^\\n\\r\\x85\\u2028\\u2029]*)\\Z')]
 MaxQueryResults = Annotated[int, Meta(ge=1, le=1000)]
 ResourcePolicy = Annotated[str, Meta(min_length=1, max_length=8192)]
 ImportFailureStatus = Annotated[str, Meta(pattern='^(?:FAILED|RETRY|SUCCEEDED)\\Z')]
+Long = Annotated[int, Meta(ge=-9223372036854775808, le=9223372036854775807)]
 InsightType = Annotated[str, Meta(pattern='^(?:ApiCallRateInsight|ApiErrorRateInsight)\\Z')]
 SourceEventCategory = Annotated[str, Meta(pattern='^(?:Management|Data)\\Z')]
 ListChannelsMaxResultsCount = Annotated[int, Meta(ge=1, le=1000)]
@@ -75,9 +76,9 @@ ListInsightsDataDimensionKey = Annotated[str, Meta(pattern='^(?:EventId|EventNam
 ListInsightsDataDimensionValue = Annotated[str, Meta(min_length=1, max_length=2000)]
 ListInsightsDataDimensions = Annotated[dict[ListInsightsDataDimensionKey, ListInsightsDataDimensionValue], Meta(min_length=1, max_length=1)]
 ListInsightsDataMaxResultsCount = Annotated[int, Meta(ge=1, le=50)]
-EventSource = Annotated[str, Meta(max_length=256, pattern='^(?:^[a-z0-9_-]+\\.amazonaws\\.com$)\\Z')]
-EventName = Annotated[str, Meta(max_length=128, pattern='^(?:^[A-Za-z0-9_]+$)\\Z')]
-ErrorCode = Annotated[str, Meta(max_length=128, pattern='^(?:^[\\w\\d\\s_.,\\-:\\[\\]]+$)\\Z')]
+EventSource = Annotated[str, Meta(max_length=256, pattern='^(?a:^[a-z0-9_-]+\\.amazonaws\\.com$)\\Z')]
+EventName = Annotated[str, Meta(max_length=128, pattern='^(?a:^[A-Za-z0-9_]+$)\\Z')]
+ErrorCode = Annotated[str, Meta(max_length=128, pattern='^(?a:^[\\w\\d\\s_.,\\-:\\[\\]]+$)\\Z')]
 InsightsMetricPeriod = Annotated[int, Meta(ge=60, le=3600)]
 InsightsMetricDataType = Annotated[str, Meta(pattern='^(?:FillWithZeros|NonZeroData)\\Z')]
 InsightsMetricMaxResults = Annotated[int, Meta(ge=1, le=21600)]
@@ -87,19 +88,21 @@ LookupAttributeKey = Annotated[str, Meta(pattern='^(?:EventId|EventName|ReadOnly
 LookupAttributeValue = Annotated[str, Meta(min_length=1, max_length=2000)]
 EventCategory = Annotated[str, Meta(pattern='^(?:insight)\\Z')]
 MaxResults = Annotated[int, Meta(ge=1, le=50)]
-PartitionKeyName = Annotated[str, Meta(min_length=1, max_length=255)]
-PartitionKeyType = Annotated[str, Meta(max_length=255)]
+PartitionKeyName = Annotated[str, Meta(min_length=1, max_length=255, pattern='^(?:[\\u0020-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010FFFF\\t]*)\\Z')]
+PartitionKeyType = Annotated[str, Meta(max_length=255, pattern='^(?:[\\u0020-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010FFFF\\t]*)\\Z')]
+Integer = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
 RefreshScheduleStatus = Annotated[str, Meta(pattern='^(?:ENABLED|DISABLED)\\Z')]
-TimeOfDay = Annotated[str, Meta(pattern='^(?:^[0-9]{2}:[0-9]{2})\\Z')]
+TimeOfDay = Annotated[str, Meta(pattern='^(?a:^[0-9]{2}:[0-9]{2})\\Z')]
 RefreshScheduleFrequencyUnit = Annotated[str, Meta(pattern='^(?:HOURS|DAYS)\\Z')]
-ViewPropertiesKey = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?:^[a-zA-Z0-9._\\-]+$)\\Z')]
-ViewPropertiesValue = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:^[a-zA-Z0-9._\\- ]+$)\\Z')]
-QueryParameter = Annotated[str, Meta(min_length=1, max_length=1024, pattern='^(?:.*)\\Z')]
+RefreshScheduleFrequencyValue = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
+ViewPropertiesKey = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?a:^[a-zA-Z0-9._\\-]+$)\\Z')]
+ViewPropertiesValue = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:^[a-zA-Z0-9._\\- ]+$)\\Z')]
+QueryParameter = Annotated[str, Meta(min_length=1, max_length=1024, pattern='^(?a:[^\\n\\r\\x85\\u2028\\u2029]*)\\Z')]
 QueryParameters = Annotated[list[QueryParameter], Meta(min_length=1, max_length=10)]
-SearchSampleQueriesSearchPhrase = Annotated[str, Meta(min_length=2, max_length=1000, pattern='^(?:^[ -~\\n]*$)\\Z')]
+SearchSampleQueriesSearchPhrase = Annotated[str, Meta(min_length=2, max_length=1000, pattern='^(?a:^[ -~\\n]*$)\\Z')]
 SearchSampleQueriesMaxResults = Annotated[int, Meta(ge=1, le=50)]
-QueryParameterKey = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?:^[a-zA-Z0-9._/\\-:$]+$)\\Z')]
-QueryParameterValue = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
+QueryParameterKey = Annotated[str, Meta(min_length=3, max_length=128, pattern='^(?a:^[a-zA-Z0-9._/\\-:$]+$)\\Z')]
+QueryParameterValue = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
 TagKey = Annotated[str, Meta(min_length=1, max_length=128)]
 TagValue = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -741,11 +744,11 @@ class ImportSource(Struct, kw_only=True, omit_defaults=True):
 
 
 class ImportStatistics(Struct, kw_only=True, omit_defaults=True):
-    prefixes_found: int | None = member(default=None, name="PrefixesFound")
-    prefixes_completed: int | None = member(default=None, name="PrefixesCompleted")
-    files_completed: int | None = member(default=None, name="FilesCompleted")
-    events_completed: int | None = member(default=None, name="EventsCompleted")
-    failed_entries: int | None = member(default=None, name="FailedEntries")
+    prefixes_found: Long | None = member(default=None, name="PrefixesFound")
+    prefixes_completed: Long | None = member(default=None, name="PrefixesCompleted")
+    files_completed: Long | None = member(default=None, name="FilesCompleted")
+    events_completed: Long | None = member(default=None, name="EventsCompleted")
+    failed_entries: Long | None = member(default=None, name="FailedEntries")
 
 
 class ImportsListItem(Struct, kw_only=True, omit_defaults=True):
@@ -1275,16 +1278,16 @@ class QueryIdNotFoundException(ModelledError):
 
 
 class QueryStatistics(Struct, kw_only=True, omit_defaults=True):
-    results_count: int | None = member(default=None, name="ResultsCount")
-    total_results_count: int | None = member(default=None, name="TotalResultsCount")
-    bytes_scanned: int | None = member(default=None, name="BytesScanned")
+    results_count: Integer | None = member(default=None, name="ResultsCount")
+    total_results_count: Integer | None = member(default=None, name="TotalResultsCount")
+    bytes_scanned: Long | None = member(default=None, name="BytesScanned")
 
 
 class QueryStatisticsForDescribeQuery(Struct, kw_only=True, omit_defaults=True):
-    events_matched: int | None = member(default=None, name="EventsMatched")
-    events_scanned: int | None = member(default=None, name="EventsScanned")
-    bytes_scanned: int | None = member(default=None, name="BytesScanned")
-    execution_time_in_millis: int | None = member(default=None, name="ExecutionTimeInMillis")
+    events_matched: Long | None = member(default=None, name="EventsMatched")
+    events_scanned: Long | None = member(default=None, name="EventsScanned")
+    bytes_scanned: Long | None = member(default=None, name="BytesScanned")
+    execution_time_in_millis: Integer | None = member(default=None, name="ExecutionTimeInMillis")
     creation_time: float | None = member(default=None, name="CreationTime")
 
 
@@ -1296,7 +1299,7 @@ class RefreshSchedule(Struct, kw_only=True, omit_defaults=True):
 
 class RefreshScheduleFrequency(Struct, kw_only=True, omit_defaults=True):
     unit: RefreshScheduleFrequencyUnit | None = member(default=None, name="Unit")
-    value: int | None = member(default=None, name="Value")
+    value: RefreshScheduleFrequencyValue | None = member(default=None, name="Value")
 
 
 class RegisterOrganizationDelegatedAdminRequest(Struct, kw_only=True, omit_defaults=True):

@@ -10,108 +10,112 @@ from msgspec import field as member
 
 from garrison.core.errors import ModelledError
 
-DelegationRequestIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?:[\\w-]+)\\Z')]
-ServiceNamespaceType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?:[\\w-]*)\\Z')]
-OrganizationsEntityPathType = Annotated[str, Meta(min_length=19, max_length=427, pattern='^(?:^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*)\\Z')]
-UserNameType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?:[\\w+=,.@-]+)\\Z')]
-AccessKeyIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?:[\\w]+)\\Z')]
+DelegationRequestIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?a:[\\w-]+)\\Z')]
+ServiceNamespaceType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?a:[\\w-]*)\\Z')]
+OrganizationsEntityPathType = Annotated[str, Meta(min_length=19, max_length=427, pattern='^(?a:^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*)\\Z')]
+IntegerType = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
+UserNameType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
+AccessKeyIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?a:[\\w]+)\\Z')]
 StatusType = Annotated[str, Meta(pattern='^(?:Active|Inactive|Expired)\\Z')]
 ArnType = Annotated[str, Meta(min_length=20, max_length=2048)]
 MapStringReplacementValueEntry = Annotated[dict[str, "ReplacementValueEntry"], Meta(max_length=30)]
 ClientIDType = Annotated[str, Meta(min_length=1, max_length=255)]
-InstanceProfileNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w+=,.@-]+)\\Z')]
-RoleNameType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?:[\\w+=,.@-]+)\\Z')]
-GroupNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w+=,.@-]+)\\Z')]
-ExistingUserNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w+=,.@-]+)\\Z')]
+InstanceProfileNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
+RoleNameType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
+GroupNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
+ExistingUserNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
 PermissionsBoundaryAttachmentType = Annotated[str, Meta(pattern='^(?:PermissionsBoundaryPolicy)\\Z')]
-PolicyNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w+=,.@-]+)\\Z')]
-PasswordType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
+PolicyNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
+PasswordType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
 ContextKeyNameType = Annotated[str, Meta(min_length=5, max_length=256)]
 ContextKeyTypeEnum = Annotated[str, Meta(pattern='^(?:string|stringList|numeric|numericList|boolean|booleanList|ip|ipList|binary|binaryList|date|dateList)\\Z')]
 ContextProviderSourceKeyType = Annotated[str, Meta(min_length=1, max_length=128)]
 KeyDefinitionListType = Annotated[list["ContextProviderKeyDefinition"], Meta(max_length=10)]
 SubjectTypeValueType = Annotated[str, Meta(max_length=128)]
 ContextProviderTargetKeyType = Annotated[str, Meta(min_length=1, max_length=128)]
-AccountAliasType = Annotated[str, Meta(min_length=3, max_length=63, pattern='^(?:^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$)\\Z')]
-DelegationRequestDescriptionType = Annotated[str, Meta(max_length=1000, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
-RequestorWorkflowIdType = Annotated[str, Meta(min_length=5, max_length=400, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]+)\\Z')]
-NotificationChannelType = Annotated[str, Meta(min_length=2, max_length=400, pattern='^(?:^[a-zA-Z0-9:_.-]+$)\\Z')]
+AccountAliasType = Annotated[str, Meta(min_length=3, max_length=63, pattern='^(?a:^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$)\\Z')]
+DelegationRequestDescriptionType = Annotated[str, Meta(max_length=1000, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
+RequestorWorkflowIdType = Annotated[str, Meta(min_length=5, max_length=400, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]+)\\Z')]
+NotificationChannelType = Annotated[str, Meta(min_length=2, max_length=400, pattern='^(?a:^[a-zA-Z0-9:_.-]+$)\\Z')]
 SessionDurationType = Annotated[int, Meta(ge=300, le=43200)]
-AccountIdType = Annotated[str, Meta(pattern='^(?:\\d{12})\\Z')]
-RequestMessageType = Annotated[str, Meta(max_length=200, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
-RedirectUrlType = Annotated[str, Meta(min_length=1, max_length=255, pattern='^(?:^http(s?)://[a-zA-Z0-9._/-]*(\\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$)\\Z')]
+AccountIdType = Annotated[str, Meta(pattern='^(?a:\\d{12})\\Z')]
+RequestMessageType = Annotated[str, Meta(max_length=200, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
+RedirectUrlType = Annotated[str, Meta(min_length=1, max_length=255, pattern='^(?a:^http(s?)://[a-zA-Z0-9._/-]*(\\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$)\\Z')]
 ConsoleDeepLinkType = Annotated[str, Meta(min_length=1, max_length=255)]
-PathType = Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z')]
+PathType = Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?a:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))\\Z')]
 TagListType = Annotated[list["Tag"], Meta(max_length=50)]
 MaxSigninSessionDurationType = Annotated[int, Meta(ge=3600, le=7776000)]
 OpenIDConnectProviderUrlType = Annotated[str, Meta(min_length=1, max_length=255)]
 ThumbprintType = Annotated[str, Meta(min_length=40, max_length=40)]
 IdentityCenterInstanceArnType = Annotated[str, Meta(min_length=1, max_length=1224)]
-PolicyDocumentType = Annotated[str, Meta(min_length=1, max_length=131072, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
-PolicyPathType = Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z')]
+PolicyDocumentType = Annotated[str, Meta(min_length=1, max_length=131072, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
+PolicyPathType = Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?a:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)\\Z')]
 PolicyDescriptionType = Annotated[str, Meta(max_length=1000)]
-RoleDescriptionType = Annotated[str, Meta(max_length=1000, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
+RoleDescriptionType = Annotated[str, Meta(max_length=1000, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
 RoleMaxSessionDurationType = Annotated[int, Meta(ge=3600, le=43200)]
 SAMLMetadataDocumentType = Annotated[str, Meta(min_length=1000, max_length=10000000)]
-SAMLProviderNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w._-]+)\\Z')]
+SAMLProviderNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w._-]+)\\Z')]
 AssertionEncryptionModeType = Annotated[str, Meta(pattern='^(?:Required|Allowed)\\Z')]
-PrivateKeyType = Annotated[str, Meta(min_length=1, max_length=16384, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
-CustomSuffixType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?:[\\w+=,.@-]+)\\Z')]
+PrivateKeyType = Annotated[str, Meta(min_length=1, max_length=16384, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
+CustomSuffixType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
 CredentialAgeDays = Annotated[int, Meta(ge=1, le=36600)]
-VirtualMFADeviceName = Annotated[str, Meta(min_length=1, pattern='^(?:[\\w+=,.@-]+)\\Z')]
-SerialNumberType = Annotated[str, Meta(min_length=9, max_length=256, pattern='^(?:[\\w+=/:,.@-]+)\\Z')]
+VirtualMFADeviceName = Annotated[str, Meta(min_length=1, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
+SerialNumberType = Annotated[str, Meta(min_length=9, max_length=256, pattern='^(?a:[\\w+=/:,.@-]+)\\Z')]
 PolicyParameterListType = Annotated[list["PolicyParameter"], Meta(max_length=50)]
-OwnerIdType = Annotated[str, Meta(min_length=20, max_length=2048, pattern='^(?:^[a-zA-Z0-9:/+=,.@_-]+$)\\Z')]
+OwnerIdType = Annotated[str, Meta(min_length=20, max_length=2048, pattern='^(?a:^[a-zA-Z0-9:/+=,.@_-]+$)\\Z')]
 StateType = Annotated[str, Meta(pattern='^(?:UNASSIGNED|ASSIGNED|PENDING_APPROVAL|FINALIZED|ACCEPTED|REJECTED|EXPIRED)\\Z')]
-RequestorNameType = Annotated[str, Meta(max_length=30, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
-NotesType = Annotated[str, Meta(max_length=500, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
-PolicyVersionIdType = Annotated[str, Meta(pattern='^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z')]
-PublicKeyIdType = Annotated[str, Meta(min_length=20, max_length=128, pattern='^(?:[\\w]+)\\Z')]
-ServerCertificateNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w+=,.@-]+)\\Z')]
+RequestorNameType = Annotated[str, Meta(max_length=30, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
+NotesType = Annotated[str, Meta(max_length=500, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
+PolicyVersionIdType = Annotated[str, Meta(pattern='^(?a:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)\\Z')]
+PublicKeyIdType = Annotated[str, Meta(min_length=20, max_length=128, pattern='^(?a:[\\w]+)\\Z')]
+ServerCertificateNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
 DeletionTaskIdType = Annotated[str, Meta(min_length=1, max_length=1000)]
-ServiceSpecificCredentialId = Annotated[str, Meta(min_length=20, max_length=128, pattern='^(?:[\\w]+)\\Z')]
-CertificateIdType = Annotated[str, Meta(min_length=24, max_length=128, pattern='^(?:[\\w]+)\\Z')]
+ServiceSpecificCredentialId = Annotated[str, Meta(min_length=20, max_length=128, pattern='^(?a:[\\w]+)\\Z')]
+CertificateIdType = Annotated[str, Meta(min_length=24, max_length=128, pattern='^(?a:[\\w]+)\\Z')]
 ReasonType = Annotated[str, Meta(max_length=1000)]
-OrganizationIdType = Annotated[str, Meta(max_length=34, pattern='^(?:^o-[a-z0-9]{10,32}$)\\Z')]
+OrganizationIdType = Annotated[str, Meta(max_length=34, pattern='^(?a:^o-[a-z0-9]{10,32}$)\\Z')]
 FeatureType = Annotated[str, Meta(pattern='^(?:RootCredentialsManagement|RootSessions)\\Z')]
-AuthenticationCodeType = Annotated[str, Meta(min_length=6, max_length=6, pattern='^(?:[\\d]+)\\Z')]
+AuthenticationCodeType = Annotated[str, Meta(min_length=6, max_length=6, pattern='^(?a:[\\d]+)\\Z')]
 PolicyOwnerEntityType = Annotated[str, Meta(pattern='^(?:USER|ROLE|GROUP)\\Z')]
-IdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?:[\\w]+)\\Z')]
+IdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?a:[\\w]+)\\Z')]
 ActionNameType = Annotated[str, Meta(min_length=3, max_length=128)]
 PolicyEvaluationDecisionType = Annotated[str, Meta(pattern='^(?:allowed|explicitDeny|implicitDeny)\\Z')]
 ResourceNameType = Annotated[str, Meta(min_length=1, max_length=2048)]
 EvalDecisionSourceType = Annotated[str, Meta(min_length=3, max_length=256)]
 ReportStateType = Annotated[str, Meta(pattern='^(?:STARTED|INPROGRESS|COMPLETE)\\Z')]
-OrganizationsPolicyIdType = Annotated[str, Meta(pattern='^(?:^p-[0-9a-zA-Z_]{8,128}$)\\Z')]
+OrganizationsPolicyIdType = Annotated[str, Meta(pattern='^(?a:^p-[0-9a-zA-Z_]{8,128}$)\\Z')]
 JobIDType = Annotated[str, Meta(min_length=36, max_length=36)]
 AccessAdvisorUsageGranularityType = Annotated[str, Meta(pattern='^(?:SERVICE_LEVEL|ACTION_LEVEL)\\Z')]
 EntityType = Annotated[str, Meta(pattern='^(?:User|Role|Group|LocalManagedPolicy|AWSManagedPolicy)\\Z')]
 MaxItemsType = Annotated[int, Meta(ge=1, le=1000)]
-MarkerType = Annotated[str, Meta(min_length=1, max_length=320, pattern='^(?:[\\u0020-\\u00FF]+)\\Z')]
-AccountPropertyKeyType = Annotated[str, Meta(min_length=1, max_length=50, pattern='^(?:^[A-Za-z][A-Za-z0-9/_-]*$)\\Z')]
+MarkerType = Annotated[str, Meta(min_length=1, max_length=320, pattern='^(?a:[\\u0020-\\u00FF]+)\\Z')]
+AccountPropertyKeyType = Annotated[str, Meta(min_length=1, max_length=50, pattern='^(?a:^[A-Za-z][A-Za-z0-9/_-]*$)\\Z')]
 AccountPropertyValueType = Annotated[str, Meta(min_length=1, max_length=1024)]
 SummaryKeyType = Annotated[str, Meta(pattern='^(?:Users|UsersQuota|Groups|GroupsQuota|ServerCertificates|ServerCertificatesQuota|UserPolicySizeQuota|GroupPolicySizeQuota|GroupsPerUserQuota|SigningCertificatesPerUserQuota|AccessKeysPerUserQuota|MFADevices|MFADevicesInUse|AccountMFAEnabled|AccountAccessKeysPresent|AccountPasswordPresent|AccountSigningCertificatesPresent|AttachedPoliciesPerGroupQuota|AttachedPoliciesPerRoleQuota|AttachedPoliciesPerUserQuota|Policies|PoliciesQuota|PolicySizeQuota|PolicyVersionsInUse|PolicyVersionsInUseQuota|VersionsPerPolicyQuota|GlobalEndpointTokenVersion|AssumeRolePolicySizeQuota|InstanceProfiles|InstanceProfilesQuota|Providers|RolePolicySizeQuota|Roles|RolesQuota)\\Z')]
+SummaryValueType = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
 ReportFormatType = Annotated[str, Meta(pattern='^(?:text/csv)\\Z')]
 PermissionCheckStatusType = Annotated[str, Meta(pattern='^(?:COMPLETE|IN_PROGRESS|FAILED)\\Z')]
 PermissionCheckResultType = Annotated[str, Meta(pattern='^(?:ALLOWED|DENIED|UNSURE)\\Z')]
 LocaleType = Annotated[str, Meta(min_length=2, max_length=12)]
 SummaryContentType = Annotated[str, Meta(max_length=10000)]
 SummaryStateType = Annotated[str, Meta(pattern='^(?:AVAILABLE|NOT_AVAILABLE|NOT_SUPPORTED|FAILED)\\Z')]
-CertificationKeyType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\u0020-\\u00FF]+)\\Z')]
-CertificationValueType = Annotated[str, Meta(min_length=1, max_length=32, pattern='^(?:[\\u0020-\\u00FF]+)\\Z')]
+CertificationKeyType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\u0020-\\u00FF]+)\\Z')]
+CertificationValueType = Annotated[str, Meta(min_length=1, max_length=32, pattern='^(?a:[\\u0020-\\u00FF]+)\\Z')]
 SortKeyType = Annotated[str, Meta(pattern='^(?:SERVICE_NAMESPACE_ASCENDING|SERVICE_NAMESPACE_DESCENDING|LAST_AUTHENTICATED_TIME_ASCENDING|LAST_AUTHENTICATED_TIME_DESCENDING)\\Z')]
 JobStatusType = Annotated[str, Meta(pattern='^(?:IN_PROGRESS|COMPLETED|FAILED)\\Z')]
-PrivateKeyIdType = Annotated[str, Meta(min_length=22, max_length=64, pattern='^(?:[A-Z0-9]+)\\Z')]
+MinorVersionType = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
+PrivateKeyIdType = Annotated[str, Meta(min_length=22, max_length=64, pattern='^(?a:[A-Z0-9]+)\\Z')]
 PrivateKeyList = Annotated[list["SAMLPrivateKey"], Meta(max_length=2)]
 EncodingType = Annotated[str, Meta(pattern='^(?:SSH|PEM)\\Z')]
 DeletionTaskStatusType = Annotated[str, Meta(pattern='^(?:SUCCEEDED|IN_PROGRESS|FAILED|NOT_STARTED)\\Z')]
 AttachmentType = Annotated[str, Meta(pattern='^(?:user|group|role)\\Z')]
-AttachmentName = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w+=,.@-]+)\\Z')]
+AttachmentName = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
 PolicyUsageType = Annotated[str, Meta(pattern='^(?:PermissionsPolicy|PermissionsBoundary)\\Z')]
-PathPrefixType = Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?:\\u002F[\\u0021-\\u007F]*)\\Z')]
+PathPrefixType = Annotated[str, Meta(min_length=1, max_length=512, pattern='^(?a:\\u002F[\\u0021-\\u007F]*)\\Z')]
 ServiceNamespaceListType = Annotated[list[ServiceNamespaceType], Meta(min_length=1, max_length=200)]
 PolicyScopeType = Annotated[str, Meta(pattern='^(?:All|AWS|Local)\\Z')]
 AssignmentStatusType = Annotated[str, Meta(pattern='^(?:Assigned|Unassigned|Any)\\Z')]
+AttachmentCountType = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
 ParameterNameType = Annotated[str, Meta(min_length=1, max_length=128)]
 ParameterTypeType = Annotated[str, Meta(pattern='^(?:String|StringList|Number|NumberList|Arn|ArnList)\\Z')]
 ParameterSubTypeType = Annotated[str, Meta(max_length=256)]
@@ -121,37 +125,39 @@ MinimumPasswordLengthType = Annotated[int, Meta(ge=6, le=128)]
 MaxPasswordAgeType = Annotated[int, Meta(ge=1, le=1095)]
 PasswordReusePreventionType = Annotated[int, Meta(ge=1, le=24)]
 PolicyType = Annotated[str, Meta(pattern='^(?:INLINE|MANAGED)\\Z')]
-EntityNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w+=,.@-]+)\\Z')]
-PolicyIdentifierPolicyType = Annotated[str, Meta(pattern='^(?:inline|aws\\-managed|user\\-managed|permission\\-boundary|scp|rcp)\\Z')]
-PolicyParameterNameType = Annotated[str, Meta(min_length=5, max_length=256, pattern='^(?:[ -~]+)\\Z')]
-PolicyParameterValueType = Annotated[str, Meta(pattern='^(?:[ -~]+)\\Z')]
+EntityNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
+PolicyIdentifierPolicyType = Annotated[str, Meta(pattern='^(?:inline|aws-managed|user-managed|permission-boundary|scp|rcp)\\Z')]
+PolicyParameterNameType = Annotated[str, Meta(min_length=5, max_length=256, pattern='^(?a:[ -~]+)\\Z')]
+PolicyParameterValueType = Annotated[str, Meta(pattern='^(?a:[ -~]+)\\Z')]
 PolicyParameterTypeEnum = Annotated[str, Meta(pattern='^(?:string|stringList)\\Z')]
+LineNumber = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
+ColumnNumber = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
 ReplacementValueListType = Annotated[list[str], Meta(min_length=1, max_length=20)]
-RoleTemplateNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:[\\w+=,.\\-]+)\\Z')]
-RoleTemplateDescriptionType = Annotated[str, Meta(max_length=512, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
+RoleTemplateNameType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?a:[\\w+=,.\\-]+)\\Z')]
+RoleTemplateDescriptionType = Annotated[str, Meta(max_length=512, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)\\Z')]
 ManagedByTypeType = Annotated[str, Meta(pattern='^(?:Service)\\Z')]
 ManagedByValueType = Annotated[str, Meta(min_length=1, max_length=128)]
 RoleNamePatternType = Annotated[str, Meta(min_length=1, max_length=256)]
-RolePathPatternType = Annotated[str, Meta(min_length=1, max_length=256, pattern='^(?:/[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*/)\\Z')]
+RolePathPatternType = Annotated[str, Meta(min_length=1, max_length=256, pattern='^(?a:/[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*/)\\Z')]
 RoleDescriptionPatternType = Annotated[str, Meta(min_length=1, max_length=512)]
 TagTemplateListType = Annotated[list["TagTemplate"], Meta(max_length=50)]
 RegionNameType = Annotated[str, Meta(min_length=1, max_length=100)]
 SAMLIssuerURLType = Annotated[str, Meta(min_length=1, max_length=1024)]
-PublicKeyFingerprintType = Annotated[str, Meta(min_length=48, max_length=48, pattern='^(?:[:\\w]+)\\Z')]
-PublicKeyMaterialType = Annotated[str, Meta(min_length=1, max_length=16384, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
-CertificateBodyType = Annotated[str, Meta(min_length=1, max_length=16384, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
-CertificateChainType = Annotated[str, Meta(min_length=1, max_length=2097152, pattern='^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
-ServiceUserName = Annotated[str, Meta(max_length=200, pattern='^(?:[\\w+=,.@-]*)\\Z')]
-ServiceCredentialAlias = Annotated[str, Meta(max_length=200, pattern='^(?:[\\w+=,.@-]+)\\Z')]
+PublicKeyFingerprintType = Annotated[str, Meta(min_length=48, max_length=48, pattern='^(?a:[:\\w]+)\\Z')]
+PublicKeyMaterialType = Annotated[str, Meta(min_length=1, max_length=16384, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
+CertificateBodyType = Annotated[str, Meta(min_length=1, max_length=16384, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
+CertificateChainType = Annotated[str, Meta(min_length=1, max_length=2097152, pattern='^(?a:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)\\Z')]
+ServiceUserName = Annotated[str, Meta(max_length=200, pattern='^(?a:[\\w+=,.@-]*)\\Z')]
+ServiceCredentialAlias = Annotated[str, Meta(max_length=200, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
 GlobalEndpointTokenVersion = Annotated[str, Meta(pattern='^(?:v1Token|v2Token)\\Z')]
 OrganizationPolicyListType = Annotated[list["OrderedOrganizationPolicyType"], Meta(max_length=7)]
 ResourceHandlingOptionType = Annotated[str, Meta(min_length=1, max_length=64)]
 PolicyExclusionsListType = Annotated[list["PolicyIdentifier"], Meta(max_length=256)]
-PolicySourceType = Annotated[str, Meta(pattern='^(?:user|group|role|aws\\-managed|user\\-managed|resource|none)\\Z')]
-TagKeyType = Annotated[str, Meta(min_length=1, max_length=128)]
-TagValueType = Annotated[str, Meta(max_length=256)]
-TagTemplateKeyType = Annotated[str, Meta(min_length=1, max_length=128)]
-TagTemplateValueType = Annotated[str, Meta(max_length=256)]
+PolicySourceType = Annotated[str, Meta(pattern='^(?:user|group|role|aws-managed|user-managed|resource|none)\\Z')]
+TagKeyType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:(?:[^\\W_]|[ \\xA0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@])+)\\Z')]
+TagValueType = Annotated[str, Meta(max_length=256, pattern='^(?:(?:[^\\W_]|[ \\xA0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@])*)\\Z')]
+TagTemplateKeyType = Annotated[str, Meta(min_length=1, max_length=128, pattern='^(?:(?:[^\\W_]|[ \\xA0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@{}])+)\\Z')]
+TagTemplateValueType = Annotated[str, Meta(max_length=256, pattern='^(?:(?:[^\\W_]|[ \\xA0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000_.:/=+\\-@{}])*)\\Z')]
 TagKeyListType = Annotated[list[TagKeyType], Meta(max_length=50)]
 
 
@@ -165,7 +171,7 @@ class AccessDetail(Struct, kw_only=True, omit_defaults=True):
     region: str | None = member(default=None, name="Region")
     entity_path: OrganizationsEntityPathType | None = member(default=None, name="EntityPath")
     last_authenticated_time: float | None = member(default=None, name="LastAuthenticatedTime")
-    total_authenticated_entities: int | None = member(default=None, name="TotalAuthenticatedEntities")
+    total_authenticated_entities: IntegerType | None = member(default=None, name="TotalAuthenticatedEntities")
 
 
 class AccessKey(Struct, kw_only=True, omit_defaults=True):
@@ -197,7 +203,7 @@ class AccountNotManagementOrDelegatedAdministratorException(ModelledError):
 
 class AcquireRoleRequest(Struct, kw_only=True, omit_defaults=True):
     template_arn: ArnType = member(name="TemplateArn")
-    template_minor_version: int | None = member(default=None, name="TemplateMinorVersion")
+    template_minor_version: IntegerType | None = member(default=None, name="TemplateMinorVersion")
     replacement_values: MapStringReplacementValueEntry | None = member(default=None, name="ReplacementValues")
 
 
@@ -800,7 +806,7 @@ class GetAccountPropertiesResponse(Struct, kw_only=True, omit_defaults=True):
 
 
 class GetAccountSummaryResponse(Struct, kw_only=True, omit_defaults=True):
-    summary_map: dict[SummaryKeyType, int] | None = member(default=None, name="SummaryMap")
+    summary_map: dict[SummaryKeyType, SummaryValueType] | None = member(default=None, name="SummaryMap")
 
 
 class GetContextKeysForCustomPolicyRequest(Struct, kw_only=True, omit_defaults=True):
@@ -922,8 +928,8 @@ class GetOrganizationsAccessReportResponse(Struct, kw_only=True, omit_defaults=T
     job_status: JobStatusType = member(name="JobStatus")
     job_creation_date: float = member(name="JobCreationDate")
     job_completion_date: float | None = member(default=None, name="JobCompletionDate")
-    number_of_services_accessible: int | None = member(default=None, name="NumberOfServicesAccessible")
-    number_of_services_not_accessed: int | None = member(default=None, name="NumberOfServicesNotAccessed")
+    number_of_services_accessible: IntegerType | None = member(default=None, name="NumberOfServicesAccessible")
+    number_of_services_not_accessed: IntegerType | None = member(default=None, name="NumberOfServicesNotAccessed")
     access_details: list[AccessDetail] | None = member(default=None, name="AccessDetails")
     is_truncated: bool | None = member(default=None, name="IsTruncated")
     marker: MarkerType | None = member(default=None, name="Marker")
@@ -973,7 +979,7 @@ class GetRoleResponse(Struct, kw_only=True, omit_defaults=True):
 
 class GetRoleTemplateVersionRequest(Struct, kw_only=True, omit_defaults=True):
     template_arn: ArnType = member(name="TemplateArn")
-    minor_version: int | None = member(default=None, name="MinorVersion")
+    minor_version: MinorVersionType | None = member(default=None, name="MinorVersion")
 
 
 class GetRoleTemplateVersionResponse(Struct, kw_only=True, omit_defaults=True):
@@ -1628,8 +1634,8 @@ class ManagedPolicyDetail(Struct, kw_only=True, omit_defaults=True):
     arn: ArnType | None = member(default=None, name="Arn")
     path: PolicyPathType | None = member(default=None, name="Path")
     default_version_id: PolicyVersionIdType | None = member(default=None, name="DefaultVersionId")
-    attachment_count: int | None = member(default=None, name="AttachmentCount")
-    permissions_boundary_usage_count: int | None = member(default=None, name="PermissionsBoundaryUsageCount")
+    attachment_count: AttachmentCountType | None = member(default=None, name="AttachmentCount")
+    permissions_boundary_usage_count: AttachmentCountType | None = member(default=None, name="PermissionsBoundaryUsageCount")
     is_attachable: bool | None = member(default=None, name="IsAttachable")
     description: PolicyDescriptionType | None = member(default=None, name="Description")
     create_date: float | None = member(default=None, name="CreateDate")
@@ -1719,8 +1725,8 @@ class Policy(Struct, kw_only=True, omit_defaults=True):
     arn: ArnType | None = member(default=None, name="Arn")
     path: PolicyPathType | None = member(default=None, name="Path")
     default_version_id: PolicyVersionIdType | None = member(default=None, name="DefaultVersionId")
-    attachment_count: int | None = member(default=None, name="AttachmentCount")
-    permissions_boundary_usage_count: int | None = member(default=None, name="PermissionsBoundaryUsageCount")
+    attachment_count: AttachmentCountType | None = member(default=None, name="AttachmentCount")
+    permissions_boundary_usage_count: AttachmentCountType | None = member(default=None, name="PermissionsBoundaryUsageCount")
     is_attachable: bool | None = member(default=None, name="IsAttachable")
     description: PolicyDescriptionType | None = member(default=None, name="Description")
     create_date: float | None = member(default=None, name="CreateDate")
@@ -1788,8 +1794,8 @@ class PolicyVersion(Struct, kw_only=True, omit_defaults=True):
 
 
 class Position(Struct, kw_only=True, omit_defaults=True):
-    line: int | None = member(default=None, name="Line")
-    column: int | None = member(default=None, name="Column")
+    line: LineNumber | None = member(default=None, name="Line")
+    column: ColumnNumber | None = member(default=None, name="Column")
 
 
 class PutAccountPropertiesRequest(Struct, kw_only=True, omit_defaults=True):
@@ -1936,12 +1942,12 @@ class RoleTemplateVersion(Struct, kw_only=True, omit_defaults=True):
     template_name: RoleTemplateNameType | None = member(default=None, name="TemplateName")
     template_version_id: IdType | None = member(default=None, name="TemplateVersionId")
     description: RoleTemplateDescriptionType | None = member(default=None, name="Description")
-    major_version: int | None = member(default=None, name="MajorVersion")
-    default_minor_version: int | None = member(default=None, name="DefaultMinorVersion")
+    major_version: IntegerType | None = member(default=None, name="MajorVersion")
+    default_minor_version: MinorVersionType | None = member(default=None, name="DefaultMinorVersion")
     managed_by_type: ManagedByTypeType | None = member(default=None, name="ManagedByType")
     managed_by_value: ManagedByValueType | None = member(default=None, name="ManagedByValue")
     enabled: bool | None = member(default=None, name="Enabled")
-    minor_version: int | None = member(default=None, name="MinorVersion")
+    minor_version: MinorVersionType | None = member(default=None, name="MinorVersion")
     role_name_pattern: RoleNamePatternType | None = member(default=None, name="RoleNamePattern")
     role_path_pattern: RolePathPatternType | None = member(default=None, name="RolePathPattern")
     role_description_pattern: RoleDescriptionPatternType | None = member(default=None, name="RoleDescriptionPattern")
@@ -2033,7 +2039,7 @@ class ServiceLastAccessed(Struct, kw_only=True, omit_defaults=True):
     last_authenticated: float | None = member(default=None, name="LastAuthenticated")
     last_authenticated_entity: ArnType | None = member(default=None, name="LastAuthenticatedEntity")
     last_authenticated_region: str | None = member(default=None, name="LastAuthenticatedRegion")
-    total_authenticated_entities: int | None = member(default=None, name="TotalAuthenticatedEntities")
+    total_authenticated_entities: IntegerType | None = member(default=None, name="TotalAuthenticatedEntities")
     tracked_actions_last_accessed: list[TrackedActionLastAccessed] | None = member(default=None, name="TrackedActionsLastAccessed")
 
 
@@ -2123,7 +2129,7 @@ class SimulatePrincipalPolicyRequest(Struct, kw_only=True, omit_defaults=True):
 
 class SourceRoleTemplate(Struct, kw_only=True, omit_defaults=True):
     template_arn: ArnType = member(name="TemplateArn")
-    template_minor_version: int = member(name="TemplateMinorVersion")
+    template_minor_version: IntegerType = member(name="TemplateMinorVersion")
 
 
 class Statement(Struct, kw_only=True, omit_defaults=True):
