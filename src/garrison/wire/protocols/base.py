@@ -8,8 +8,8 @@ sends beyond the model is ignored, as AWS ignores it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, Protocol
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
@@ -60,6 +60,11 @@ class WireProtocol(Protocol):
         ...
 
 
+def refuse(message: str) -> NoReturn:
+    """Raise the error of a body that cannot be read; ``wire.faults`` gives it the service's code."""
+    raise malformed(message) from None
+
+
 def malformed(message: str) -> CommonError:
     """The error of a body that cannot be read; ``wire.faults`` gives it the service's code."""
     return CommonError("malformed", message)
@@ -70,3 +75,12 @@ def value_of(member: Member, source: Any) -> Any:  # noqa: ANN401 - struct or di
     if isinstance(source, dict):
         return source.get(member.name)
     return getattr(source, member.attr, None)
+
+
+def forward(memo: Mapping[Any, Callable[..., Any]], key: Any) -> Callable[..., Any]:  # noqa: ANN401 - any hashable
+    """A function that looks its work up when it is called: what a shape that contains itself is compiled against."""
+
+    def later(*arguments: Any) -> Any:  # noqa: ANN401 - the work's
+        return memo[key](*arguments)
+
+    return later

@@ -1,0 +1,411 @@
+"""AWS Query: a form in (``Action=…&Version=…&Tags.member.1.Key=…``), XML out.
+
+https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from weakref import WeakKeyDictionary
+
+from garrison.core.http import Request, Response
+from garrison.core.model import Member, OperationModel, ServiceModel, Shape
+from garrison.wire.protocols.base import MAX_DEPTH, MAX_PARAMETERS, forward, refuse
+from garrison.wire.protocols.scalars import (
+    format_number,
+    format_timestamp,
+    parse_blob,
+    parse_boolean,
+    parse_float,
+    parse_integer,
+    parse_timestamp,
+)
+
+Node = Any
+"""A parameter tree: text where a name ends, else a dict of the next parts; a text with parts below it stands under ``""``."""
+
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
+
+
+def decode_form(text: str) -> dict[str, str]:
+    """Parameters of a form or query string, decoded once. Raises CommonError("malformed").
+
+    Refused: more than MAX_PARAMETERS, bad percent-encoding, bytes that are not UTF-8, and a name that stands twice
+    (two readers of the request could take different ones).
+    """
+    pairs = text.split("&", MAX_PARAMETERS)
+    if len(pairs) > MAX_PARAMETERS:
+        refuse(f"The request has more than {MAX_PARAMETERS} parameters")
+    found: dict[str, str] = {}
+    for pair in pairs:
+        if not pair:
+            continue
+        name, _, value = pair.partition("=")
+        name, value = _unquote(name), _unquote(value)
+        if name in found:
+            refuse(f"Parameter {name[:100]} is given more than once")
+        found[name] = value
+    return found
+
+
+def _unquote(text: str) -> str:
+    if "+" in text:
+        text = text.replace("+", " ")
+    if "%" not in text:
+        if text.isascii():
+            return text
+        return _utf8(text.encode("latin-1", "replace"))
+    if _BAD_PERCENT.search(text):
+        refuse("A parameter has a broken percent-encoding")
+    return _utf8(unquote_to_bytes(text.encode("latin-1", "replace")))
+
+
+def _utf8(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        refuse("A parameter is not valid UTF-8")
+
+
+def tree(parameters: Mapping[str, str]) -> dict[str, Node]:
+    """Parameters by the parts of their dotted names. Raises CommonError("malformed") for a name of too many parts."""
+    root: dict[str, Node] = {}
+    for name, value in parameters.items():
+        parts = name.split(".", MAX_DEPTH)
+        if len(parts) > MAX_DEPTH:
+            refuse(f"A parameter's name has more than {MAX_DEPTH} parts")
+        node = root
+        for part in parts[:-1]:
+            below = node.get(part)
+            if not isinstance(below, dict):
+                below = node[part] = {} if below is None else {"": below}
+            node = below
+        last = parts[-1]
+        if isinstance(node.get(last), dict):
+            node[last][""] = value
+        else:
+            node[last] = value
+    return root
+
+
+Parse = Callable[[Node], Any]
+
+
+class Parser:
+    """Compiles shapes of one model into functions from parameter trees to document values."""
+
+    def __init__(self) -> None:
+        self._done: dict[tuple[str, str], Parse] = {}
+
+    def of(self, member: Member) -> Parse:
+        """The parser of a reference, compiled once per shape."""
+        shape = member.shape
+        variant = str(member.trait("timestampFormat", "iso8601")) if shape.type == "timestamp" else ""
+        if member.trait("flattened", False):  # noqa: FBT003 - a default
+            variant = "flat"
+        key = (shape.name, variant)
+        if key not in self._done:
+            self._done[key] = forward(self._done, key)
+            self._done[key] = self._compile(shape, variant)
+        return self._done[key]
+
+    def _compile(self, shape: Shape, variant: str) -> Parse:
+        match shape.type:
+            case "structure":
+                return self._structure(shape)
+            case "list":
+                return self._list(shape, flat=variant == "flat")
+            case "map":
+                return self._map(shape, flat=variant == "flat")
+            case other:
+                return _scalar(other, variant)
+
+    def _structure(self, shape: Shape) -> Parse:
+        fields = [(wire_name(member), name, self.of(member)) for name, member in shape.members.items()]
+
+        def parse(node: Node) -> dict[str, Any]:
+            if isinstance(node, str):
+                if node:
+                    refuse("Expected a structure")
+                return {}
+            found: dict[str, Any] = {}
+            for wire, name, convert in fields:
+                inner = node.get(wire)
+                if inner is not None:
+                    found[name] = convert(inner)
+            return found
+
+        return parse
+
+    def _list(self, shape: Shape, *, flat: bool) -> Parse:
+        convert = self.of(shape.member)
+        between = "" if flat else str(shape.member.traits.get("locationName", "member"))
+
+        def parse(node: Node) -> list[Any]:
+            return [convert(item) for item in _items(node, between)]
+
+        return parse
+
+    def _map(self, shape: Shape, *, flat: bool) -> Parse:
+        key_name = str(shape.key.traits.get("locationName", "key"))
+        value_name = str(shape.value.traits.get("locationName", "value"))
+        key, value = self.of(shape.key), self.of(shape.value)
+        between = "" if flat else "entry"
+
+        def parse(node: Node) -> dict[str, Any]:
+            found: dict[str, Any] = {}
+            for item in _items(node, between):
+                if not isinstance(item, dict) or key_name not in item or value_name not in item:
+                    refuse("A map entry needs a key and a value")
+                found[key(item[key_name])] = value(item[value_name])
+            return found
+
+        return parse
+
+
+def wire_name(member: Member) -> str:
+    """The name of a structure's member in a form and in XML; a flattened list goes by the name of what it holds."""
+    shape = member.shape
+    if shape.type == "list" and member.trait("flattened", False) and "locationName" in shape.member.traits:  # noqa: FBT003
+        return str(shape.member.traits["locationName"])
+    return str(member.traits.get("locationName", member.name))
+
+
+def _items(node: Node, between: str) -> list[Node]:
+    """What stands under the indexes of a list or map, by index; gaps close up and cost nothing."""
+    if isinstance(node, dict) and between:
+        node = node.get(between, node.get("", ""))
+    if isinstance(node, str):
+        if node:
+            refuse("Unexpected list element termination")
+        return []
+    indexed: dict[int, Node] = {}
+    for part, item in node.items():
+        if not part:
+            continue
+        if not (part.isascii() and part.isdigit() and len(part) <= 10):
+            refuse("Unexpected list element termination")
+        index = int(part)
+        if index in indexed:
+            refuse("Unexpected list element termination")
+        indexed[index] = item
+    return [indexed[index] for index in sorted(indexed)]
+
+
+def _scalar(kind: str, form: str) -> Parse:
+    convert = _SCALARS.get(kind)
+    if convert is None:
+        convert = (lambda text: parse_timestamp(text, form)) if kind == "timestamp" else (lambda text: parse_integer(text, kind))
+
+    def parse(node: Node) -> Any:  # noqa: ANN401 - a scalar
+        if isinstance(node, dict):
+            refuse("Start of structure or map found where not expected.")
+        return convert(node)
+
+    return parse
+
+
+def _text(text: str) -> str:
+    return text
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "string": _text, "character": _text, "boolean": parse_boolean, "blob": parse_blob,
+    "float": parse_float, "double": parse_float, "bigdecimal": parse_float,
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """Text for an XML element. What XML 1.0 cannot hold at all becomes U+FFFD; a carriage return keeps its value."""
+    if not _SPECIAL.search(text):
+        return text
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("\r", "&#13;")
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+Write = Callable[[Any, list[str]], None]
+
+
+class Serializer:
+    """Compiles shapes of one model into functions that append a value's XML text to a list."""
+
+    def __init__(self) -> None:
+        self._done: dict[tuple[str, str], Write] = {}
+
+    def of(self, member: Member, tag: str) -> Write:
+        """The writer of a reference as an element (or, flattened, as elements) named ``tag``."""
+        shape = member.shape
+        if member.trait("flattened", False):  # noqa: FBT003 - a default
+            return self._flat(shape, tag)
+        if shape.type in {"structure", "list", "map"}:
+            content = self.content(shape)
+            start, end, empty = f"<{tag}>", f"</{tag}>", f"<{tag}/>"
+
+            def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - struct or dict
+                before = len(out)
+                out.append(start)
+                content(value, out)
+                if len(out) == before + 1:
+                    out[before] = empty
+                else:
+                    out.append(end)
+
+            return write
+        return _element(tag, _writer(shape.type, str(member.trait("timestampFormat", "iso8601"))))
+
+    def content(self, shape: Shape) -> Write:
+        """The writer of what stands inside an element of this shape."""
+        key = (shape.name, "")
+        if key not in self._done:
+            self._done[key] = forward(self._done, key)
+            self._done[key] = self._compile(shape)
+        return self._done[key]
+
+    def _compile(self, shape: Shape) -> Write:
+        if shape.type == "structure":
+            return self._structure(shape)
+        if shape.type == "list":
+            return _each(self.of(shape.member, str(shape.member.traits.get("locationName", "member"))))
+        return self._entries(shape, "entry")
+
+    def _structure(self, shape: Shape) -> Write:
+        fields = [(name, member.attr, self.of(member, wire_name(member))) for name, member in shape.members.items()]
+
+        def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - struct or dict
+            plain = isinstance(value, dict)
+            for name, attr, inner in fields:
+                item = value.get(name) if plain else getattr(value, attr)
+                if item is not None:
+                    inner(item, out)
+
+        return write
+
+    def _flat(self, shape: Shape, tag: str) -> Write:
+        return self._entries(shape, tag) if shape.type == "map" else _each(self.of(shape.member, tag))
+
+    def _entries(self, shape: Shape, tag: str) -> Write:
+        key = self.of(shape.key, str(shape.key.traits.get("locationName", "key")))
+        value = self.of(shape.value, str(shape.value.traits.get("locationName", "value")))
+
+        def write(items: Mapping[str, Any], out: list[str]) -> None:
+            for name, item in items.items():
+                out.append(f"<{tag}>")
+                key(name, out)
+                value(item, out)
+                out.append(f"</{tag}>")
+
+        return write
+
+
+def _each(write: Write) -> Write:
+    def write_all(value: Any, out: list[str]) -> None:  # noqa: ANN401 - a list
+        for item in value:
+            write(item, out)
+
+    return write_all
+
+
+def _element(tag: str, text_of: Callable[[Any], str]) -> Write:
+    start, end = f"<{tag}>", f"</{tag}>"
+    return lambda value, out: out.append(start + text_of(value) + end)
+
+
+def _writer(kind: str, form: str) -> Callable[[Any], str]:
+    match kind:
+        case "boolean":
+            return lambda value: "true" if value else "false"
+        case "blob":
+            return lambda value: b64encode(value).decode()
+        case "timestamp":
+            return lambda value: format_timestamp(value, form)
+        case "string" | "character":
+            return escape
+        case _:
+            return format_number
+
+
+class QueryProtocol:
+    """AWS Query."""
+
+    name = "query"
+
+    def __init__(self) -> None:
+        self._parsers: WeakKeyDictionary[ServiceModel, Parser] = WeakKeyDictionary()
+        self._serializers: WeakKeyDictionary[ServiceModel, Serializer] = WeakKeyDictionary()
+
+    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+        """The form (of a POST's body, of a GET's query string) as a document. Raises CommonError("malformed")."""
+        text = request.query if request.method == "GET" else request.body.decode("latin-1")
+        parameters = decode_form(text)
+        if operation.input is None:
+            return {}
+        parser = self._parsers.get(operation.model)
+        if parser is None:
+            parser = self._parsers[operation.model] = Parser()
+        document: dict[str, Any] = parser.of(operation.input)(tree(parameters))
+        return document
+
+    def serialize(self, operation: OperationModel, result: Any, request_id: str) -> Response:  # noqa: ANN401 - struct or dict
+        """``<XResponse><XResult>…</XResult><ResponseMetadata>…``."""
+        out = [f'<{operation.name}Response xmlns="{namespace(operation.model)}">']
+        if operation.output is not None:
+            wrapper = str(operation.output.traits.get("resultWrapper", f"{operation.name}Result"))
+            serializer = self._serializers.get(operation.model)
+            if serializer is None:
+                serializer = self._serializers[operation.model] = Serializer()
+            out.append(f"<{wrapper}>")
+            serializer.content(operation.output.shape)({} if result is None else result, out)
+            out.append(f"</{wrapper}>")
+        out.append(f"<ResponseMetadata><RequestId>{escape(request_id)}</RequestId></ResponseMetadata></{operation.name}Response>")
+        return Response(200, _headers(request_id), "".join(out).encode())
+
+    def serialize_error(
+        self,
+        model: ServiceModel,
+        operation: OperationModel | None,
+        code: str,
+        message: str,
+        status: int,
+        request_id: str,
+        members: Mapping[str, Any],
+        *,
+        sender_fault: bool,
+    ) -> Response:
+        """``<ErrorResponse><Error><Type>Sender</Type><Code>…``."""
+        further: list[str] = []
+        self._further(model, operation, code, members, further)
+        body = (
+            f'<ErrorResponse xmlns="{namespace(model)}"><Error><Type>{"Sender" if sender_fault else "Receiver"}</Type>'
+            f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>{''.join(further)}</Error>"
+            f"<RequestId>{escape(request_id)}</RequestId></ErrorResponse>"
+        )
+        return Response(status, _headers(request_id), body.encode())
+
+    def _further(
+        self, model: ServiceModel, operation: OperationModel | None, code: str, members: Mapping[str, Any], out: list[str]
+    ) -> None:
+        """The members of a modelled error beside its message."""
+        if not members or operation is None:
+            return
+        for name in operation.errors:
+            shape = model.shape(name)
+            if shape.error_code == code:
+                rest = {key: value for key, value in members.items() if key.lower() != "message"}
+                Serializer().content(shape)(rest, out)
+                return
+
+
+def namespace(model: ServiceModel) -> str:
+    """The XML namespace of a service's answers."""
+    uri = model.metadata.get("xmlNamespace", "")
+    return str(uri.get("uri", "")) if isinstance(uri, dict) else str(uri)
+
+
+def _headers(request_id: str) -> list[tuple[str, str]]:
+    return [("x-amzn-requestid", request_id), ("content-type", "text/xml")]
