@@ -34,8 +34,10 @@ HOSTED = (
 TYPED = ("cloudtrail", "iam", "kms", "sts")
 """Services with handlers, which get typed modules."""
 
-PROSE = {"documentation", "documentationUrl", "examples", "smokeTests", "smithyTraits", "clientContextParams", "staticContextParams",
-         "contextParam", "operationContextParams", "endpointRuleSet", "externalDocumentation"}  # fmt: skip
+PROSE = {
+    "documentation", "documentationUrl", "examples", "smokeTests", "smithyTraits", "clientContextParams", "staticContextParams",
+    "contextParam", "operationContextParams", "endpointRuleSet", "externalDocumentation",
+}  # fmt: skip
 
 SCALARS = {
     "string": "str", "character": "str", "blob": "bytes", "timestamp": "float", "integer": "int", "long": "int", "short": "int",
@@ -101,6 +103,7 @@ class Writer:
         return SCALARS[shape.type]
 
     def collection(self, shape: Shape) -> str:
+        """The annotation of a list or map."""
         if shape.type == "list":
             inner = f"list[{self.quoted(shape.member)}]"
         else:
@@ -117,12 +120,14 @@ class Writer:
         return f'"{inner}"' if shape.type == "structure" and not shape.document else inner
 
     def alias(self, shape: Shape, base: str) -> None:
+        """Name a constrained type, once."""
         if shape.name in self.done:
             return
         self.done.add(shape.name)
         self.lines.append(f"{python_name(shape.name)} = Annotated[{base}, Meta({meta(shape)})]")
 
     def structure(self, shape: Shape) -> list[str]:
+        """The lines of a request, an answer or a part of one; required members first."""
         out = [f"class {python_name(shape.name)}(Struct, kw_only=True, omit_defaults=True):"]
         members = sorted(shape.members.values(), key=lambda member: not member.required)
         for member in members:
@@ -137,6 +142,7 @@ class Writer:
         return out
 
     def exception(self, shape: Shape) -> list[str]:
+        """The lines of an error."""
         return [
             f"class {python_name(shape.name)}(ModelledError):",
             f'    code = "{shape.error_code}"',
@@ -150,6 +156,7 @@ class Writer:
         return list({python_name(name): name for name in names}.values())
 
     def module(self) -> str:
+        """The text of the module."""
         classes: list[str] = []
         for name in self.reachable():
             shape = self.model.shape(name)
@@ -196,6 +203,7 @@ def outputs() -> dict[Path, str]:
 
 
 def main() -> int:
+    """Write the tree, or say what of it is stale."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is stale")
     arguments = parser.parse_args()

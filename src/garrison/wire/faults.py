@@ -35,7 +35,10 @@ _MISMATCH = (
 )
 _INTERNAL = "The request processing has failed because of an unknown error, exception or failure."
 
-_IDLE = "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."
+_IDLE = (
+    "Your socket connection to the server was not read from or written to within the timeout period. "
+    "Idle connections will be closed."
+)
 
 Names = dict[CommonKind, tuple[str, int, str]]
 """A kind's code, HTTP status and message where the error carries none."""
