@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from garrison.core.errors import CommonError
 from garrison.core.http import Request
 from garrison.wire.sigv4 import faults
+from garrison.wire.sigv4.faults import Place
 from garrison.wire.sigv4.rules import rules_of
 
 Algorithm = Literal["AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"]
@@ -112,7 +113,7 @@ def parse_stamp(stamp: str) -> float:
     return datetime(*parts, tzinfo=UTC).timestamp()
 
 
-def parse_credential(credential: str, stamp: str, *, algorithm: str, presigned: bool, s3: bool) -> tuple[str, str, str, str]:
+def parse_credential(credential: str, stamp: str, *, algorithm: str, place: Place, s3: bool) -> tuple[str, str, str, str]:
     """Access key id, date, region (empty for SigV4A) and service of a credential.
 
     ``stamp`` is the instant signed: the scope's day has to be its day. Raises CommonError.
@@ -123,10 +124,10 @@ def parse_credential(credential: str, stamp: str, *, algorithm: str, presigned: 
     elif algorithm == ECDSA:
         parts = []
     if len(parts) != 5:
-        raise _credential_shape(credential, presigned=presigned, s3=s3)
+        raise _credential_shape(credential, place=place, s3=s3)
     scope = _Scope(*parts[:4])
     check = _check_s3_scope if s3 else _check_scope
-    check(scope, parts[4], stamp, algorithm=algorithm, presigned=presigned)
+    check(scope, parts[4], stamp, algorithm=algorithm, place=place)
     return scope
 
 
@@ -141,9 +142,9 @@ def _from_header(request: Request, authorization: str, service: str | None) -> C
     parts = _header_parts(rest, authorization, s3=s3)
     stamp = _header_stamp(request, s3=s3)
     _require_header_parts(parts, authorization, s3=s3, dated=stamp is not None)
-    seconds, text = _instant(stamp or "", s3=s3)
-    known = _algorithm(algorithm, presigned=False, s3=s3)
-    key_id, date, region, scoped = parse_credential(parts["Credential"], text, algorithm=known, presigned=False, s3=s3)
+    seconds, text = parse_instant(stamp or "", s3=s3)
+    known = parse_algorithm(algorithm, place="header", s3=s3)
+    key_id, date, region, scoped = parse_credential(parts["Credential"], text, algorithm=known, place="header", s3=s3)
     regions = _regions(request.header("x-amz-region-set"), s3=s3) if known == ECDSA else ()
     return Claim(
         access_key_id=key_id,
@@ -151,7 +152,7 @@ def _from_header(request: Request, authorization: str, service: str | None) -> C
         region=region or _sole(regions),
         service=scoped,
         session_token=request.header("x-amz-security-token") or None,
-        signed_headers=_signed_headers(parts["SignedHeaders"], presigned=False, s3=s3),
+        signed_headers=_signed_headers(parts["SignedHeaders"], place="header", s3=s3),
         signature=parts["Signature"],
         algorithm=known,
         presigned=False,
@@ -219,7 +220,7 @@ def _from_http_date(text: str, *, s3: bool) -> str:
         moment = parsedate_to_datetime(text)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     except (ValueError, TypeError, IndexError, OverflowError):
-        raise _bad_date(text, presigned=False, s3=s3) from None
+        raise _bad_date(text, place="header", s3=s3) from None
 
 
 # --- The query string -----------------------------------------------------------------------------------------------
@@ -234,9 +235,9 @@ def _from_query(request: Request, found: dict[str, list[str]], service: str | No
     if missing or doubled:
         raise faults.s3_query(f"{doubled[0]} may stand only once") if s3 else faults.incomplete_query(missing or doubled)
     value = {name: values[0] for name, values in found.items()}
-    algorithm = _algorithm(value["X-Amz-Algorithm"], presigned=True, s3=s3)
-    seconds, text = _instant(value["X-Amz-Date"], presigned=True, s3=s3)
-    key_id, date, region, scoped = parse_credential(value["X-Amz-Credential"], text, algorithm=algorithm, presigned=True, s3=s3)
+    algorithm = parse_algorithm(value["X-Amz-Algorithm"], place="query", s3=s3)
+    seconds, text = parse_instant(value["X-Amz-Date"], place="query", s3=s3)
+    key_id, date, region, scoped = parse_credential(value["X-Amz-Credential"], text, algorithm=algorithm, place="query", s3=s3)
     regions = _regions(value.get("X-Amz-Region-Set", ""), s3=s3) if algorithm == ECDSA else ()
     return Claim(
         access_key_id=key_id,
@@ -244,7 +245,7 @@ def _from_query(request: Request, found: dict[str, list[str]], service: str | No
         region=region or _sole(regions),
         service=scoped,
         session_token=value.get("X-Amz-Security-Token") or None,
-        signed_headers=_signed_headers(value["X-Amz-SignedHeaders"], presigned=True, s3=s3),
+        signed_headers=_signed_headers(value["X-Amz-SignedHeaders"], place="query", s3=s3),
         signature=value["X-Amz-Signature"],
         algorithm=algorithm,
         presigned=True,
@@ -284,40 +285,42 @@ def _expires(text: str | None, *, s3: bool) -> int | None:
 # --- What both forms share ------------------------------------------------------------------------------------------
 
 
-def _algorithm(text: str, *, presigned: bool, s3: bool) -> Algorithm:
+def parse_algorithm(text: str, *, place: Place, s3: bool) -> Algorithm:
+    """One of the two algorithms. Raises CommonError on another."""
     if text in {HMAC, ECDSA}:
         return cast("Algorithm", text)
     if not s3:
         raise faults.unknown_algorithm(text)
-    if presigned:
-        raise faults.s3_query(faults.S3_ALGORITHM)
+    if place != "header":
+        raise faults.s3_query(faults.S3_ALGORITHM) if place == "query" else faults.s3_argument(faults.S3_ALGORITHM)
     raise faults.s3_unsupported()
 
 
-def _instant(stamp: str, *, s3: bool, presigned: bool = False) -> tuple[float, str]:
+def parse_instant(stamp: str, *, s3: bool, place: Place = "header") -> tuple[float, str]:
+    """Seconds since the epoch, and the text as signed. Raises CommonError on anything but the basic form of ISO 8601."""
     try:
         return parse_stamp(stamp), stamp
     except ValueError:
-        raise _bad_date(stamp, presigned=presigned, s3=s3) from None
+        raise _bad_date(stamp, place=place, s3=s3) from None
 
 
-def _bad_date(text: str, *, presigned: bool, s3: bool) -> CommonError:
+def _bad_date(text: str, *, place: Place, s3: bool) -> CommonError:
     if not s3:
         return faults.date_format(text)
-    if presigned:
-        return faults.s3_query(faults.S3_LONG_DATE)
-    return faults.s3_denied(faults.S3_NO_DATE)
+    if place == "header":
+        return faults.s3_denied(faults.S3_NO_DATE)
+    return faults.s3_query(faults.S3_LONG_DATE) if place == "query" else faults.s3_argument(faults.S3_FORM_DATE)
 
 
-def _credential_shape(credential: str, *, presigned: bool, s3: bool) -> CommonError:
+def _credential_shape(credential: str, *, place: Place, s3: bool) -> CommonError:
     if s3:
-        return faults.s3_credential_shape(presigned=presigned)
+        return faults.s3_credential_shape(place)
     return faults.incomplete(
         f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
     )
 
 
-def _check_scope(scope: _Scope, terminator: str, stamp: str, *, algorithm: str, presigned: bool) -> None:
+def _check_scope(scope: _Scope, terminator: str, stamp: str, *, algorithm: str, place: Place) -> None:
     """The common front end names every fault of a scope at once."""
     said = []
     if algorithm == HMAC and not _NAME(scope.region):
@@ -334,10 +337,10 @@ def _check_scope(scope: _Scope, terminator: str, stamp: str, *, algorithm: str, 
     if said:
         raise faults.scope(" ".join(said))
     if not _KEY_ID(scope.key_id):
-        raise _credential_shape("/".join((*scope, terminator)), presigned=presigned, s3=False)
+        raise _credential_shape("/".join((*scope, terminator)), place=place, s3=False)
 
 
-def _check_s3_scope(scope: _Scope, terminator: str, stamp: str, *, algorithm: str, presigned: bool) -> None:
+def _check_s3_scope(scope: _Scope, terminator: str, stamp: str, *, algorithm: str, place: Place) -> None:
     detail = None
     if not _KEY_ID(scope.key_id):
         detail = "a non-empty Access Key (AKID) must be provided in the credential."
@@ -352,18 +355,18 @@ def _check_s3_scope(scope: _Scope, terminator: str, stamp: str, *, algorithm: st
     elif scope.date != stamp[:8]:
         detail = f'Invalid credential date "{scope.date}". This date is not the same as X-Amz-Date: "{stamp[:8]}".'
     elif algorithm == HMAC and not _NAME(scope.region):
-        raise faults.s3_credential_shape(presigned=presigned)
+        raise faults.s3_credential_shape(place)
     if detail:
-        raise faults.s3_credential(detail, presigned=presigned)
+        raise faults.s3_credential(detail, place)
 
 
-def _signed_headers(text: str, *, presigned: bool, s3: bool) -> tuple[str, ...]:
+def _signed_headers(text: str, *, place: Place, s3: bool) -> tuple[str, ...]:
     names = text.lower().split(";")
     if _HEADER_NAMES(text) and len(set(names)) == len(names) <= 200:
         return tuple(sorted(names))
     if not s3:
         raise faults.incomplete(faults.SIGNED_HEADERS)
-    if presigned:
+    if place == "query":
         raise faults.s3_query(faults.S3_QUERY_SIGNED_HEADERS)
     raise faults.s3_header(faults.S3_SIGNED_HEADERS)
 

@@ -11,9 +11,12 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 from garrison.core.errors import CommonError
+
+Place = Literal["header", "query", "form"]
+"""Where a signature stands."""
 
 MISMATCH: Final = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and "
@@ -30,6 +33,10 @@ S3_COMPONENTS: Final = "the authorization header requires three components: Cred
 S3_SIGNED_HEADERS: Final = 'the authorization component "SignedHeaders" is malformed.'
 S3_QUERY_SIGNED_HEADERS: Final = "Error parsing the X-Amz-SignedHeaders parameter; the list is malformed."
 S3_ALGORITHM: Final = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
+S3_POLICY_EXPIRED: Final = "Invalid according to Policy: Policy expired."
+S3_FORM_ALGORITHM: Final = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"'
+S3_FORM_DATE: Final = "X-Amz-Date must be formated via ISO8601 Long format"
+S3_TRAILER: Final = "The value specified in the x-amz-trailer header is not supported"
 S3_TYPE: Final = "Unsupported Authorization Type"
 S3_NOT_YET: Final = "Request is not valid yet"
 S3_EXPIRED: Final = "Request has expired"
@@ -73,14 +80,16 @@ def s3_query(message: str) -> CommonError:
     return CommonError("incomplete_signature", message, code="AuthorizationQueryParametersError", status=400)
 
 
-def s3_credential(detail: str, *, presigned: bool) -> CommonError:
-    """The credential of either form cannot be read."""
-    return s3_query(f"Error parsing the X-Amz-Credential parameter; {detail}") if presigned else s3_header(detail)
+def s3_credential(detail: str, place: Place) -> CommonError:
+    """The credential cannot be read. A form's is an argument like any other."""
+    if place == "form":
+        return s3_argument(detail)
+    return s3_header(detail) if place == "header" else s3_query(f"Error parsing the X-Amz-Credential parameter; {detail}")
 
 
-def s3_credential_shape(*, presigned: bool) -> CommonError:
+def s3_credential_shape(place: Place) -> CommonError:
     """Not five parts."""
-    return s3_credential(f"the Credential is mal-formed; {_CREDENTIAL_SHAPE}", presigned=presigned)
+    return s3_credential(f"the Credential is mal-formed; {_CREDENTIAL_SHAPE}", place)
 
 
 def s3_argument(message: str) -> CommonError:
@@ -112,12 +121,73 @@ def s3_not_signed() -> CommonError:
 def s3_payload_mismatch() -> CommonError:
     """The body is not the one whose digest was signed."""
     message = "The provided 'x-amz-content-sha256' header does not match what was computed."
-    return CommonError("malformed", message, code="XAmzContentSHA256Mismatch", status=400)
+    return _s3_body(message, "XAmzContentSHA256Mismatch")
 
 
 def s3_unsupported() -> CommonError:
     """A signature of version 2."""
     return s3_request("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+
+
+def s3_missing_field(name: str) -> CommonError:
+    """A form without a field that it needs."""
+    return s3_argument(
+        f"Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
+    )
+
+
+def s3_doubled_field(name: str) -> CommonError:
+    """A form with a field twice."""
+    return s3_argument(f"Bucket POST may contain only one field named '{name}'.")
+
+
+def s3_extra_fields(names: Iterable[str]) -> CommonError:
+    """Fields that no condition of the policy names."""
+    return s3_denied(f"Invalid according to Policy: Extra input fields: {', '.join(names)}")
+
+
+def s3_policy(detail: str) -> CommonError:
+    """A policy document that cannot be read."""
+    return _s3_body(f"Invalid Policy: {detail}", "InvalidPolicyDocument")
+
+
+def s3_too_large() -> CommonError:
+    """A file over the policy's range."""
+    return _s3_body("Your proposed upload exceeds the maximum allowed size", "EntityTooLarge")
+
+
+def s3_too_small() -> CommonError:
+    """A file under the policy's range."""
+    return _s3_body("Your proposed upload is smaller than the minimum allowed size", "EntityTooSmall")
+
+
+# --- S3, aws-chunked bodies -----------------------------------------------------------------------------------------
+
+
+def s3_no_length() -> CommonError:
+    """The decoded length is not announced."""
+    return _s3_body("You must provide the Content-Length HTTP header.", "MissingContentLength", 411)
+
+
+def s3_incomplete_body() -> CommonError:
+    """The body is not framed as announced, or not as long."""
+    message = "You did not provide the number of bytes specified by the Content-Length HTTP header"
+    return _s3_body(message, "IncompleteBody")
+
+
+def s3_small_chunk() -> CommonError:
+    """A chunk under the smallest size that is not the last."""
+    return _s3_body("Only the last chunk is allowed to have a size less than 8192 bytes", "InvalidChunkSizeError", 403)
+
+
+def s3_trailer() -> CommonError:
+    """Trailing headers that are not those announced, or not well-formed."""
+    message = "The request contained trailing data that was not well-formed or did not conform to our published schema."
+    return _s3_body(message, "MalformedTrailerError")
+
+
+def _s3_body(message: str, code: str, status: int = 400) -> CommonError:
+    return CommonError("malformed", message, code=code, status=status)
 
 
 # --- All others -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from typing import Final
 
 from garrison.core.http import Request
 from garrison.wire.sigv4 import faults
-from garrison.wire.sigv4.asymmetric import PublicKeys, verify_ecdsa
 from garrison.wire.sigv4.canonical import (
     EMPTY_SHA256,
     canonical_path,
@@ -26,7 +25,7 @@ from garrison.wire.sigv4.canonical import (
 from garrison.wire.sigv4.claim import ECDSA, Claim
 from garrison.wire.sigv4.payload import STREAMING, UNSIGNED, is_digest
 from garrison.wire.sigv4.rules import Rules, rules_of
-from garrison.wire.sigv4.signing_keys import SigningKeys
+from garrison.wire.sigv4.signatures import Signatures
 
 _SIGNATURE: Final = frozenset(("X-Amz-Signature",))
 _SIGNATURE_AND_TOKEN: Final = frozenset(("X-Amz-Signature", "X-Amz-Security-Token"))
@@ -34,15 +33,16 @@ _HASH: Final = "x-amz-content-sha256"
 
 
 class Verifier:
-    """Verifies signatures and keeps the keys derived from secrets, for as many as ``cached_keys``.
+    """Verifies signatures.
 
-    ``regions`` are those that this endpoint serves; None serves every well-formed one.
+    ``regions`` are those that this endpoint serves; None serves every well-formed one. ``signatures`` holds the derived keys;
+    give the same one to :func:`payload_decoder` and :func:`verify_post_form`, and give it ``keys.sigv4a.public_key`` for
+    Signature Version 4A.
     """
 
-    def __init__(self, *, regions: Collection[str] | None = None, cached_keys: int = 4096) -> None:
+    def __init__(self, signatures: Signatures | None = None, *, regions: Collection[str] | None = None) -> None:
+        self.signatures = signatures or Signatures()
         self._regions = regions
-        self._keys = SigningKeys(cached_keys)
-        self._public_keys = PublicKeys(cached_keys)
 
     def verify(
         self,
@@ -82,23 +82,10 @@ class Verifier:
             claim.signed_headers,
             payload,
         )
-        self.check_signature(claim, secret, string_to_sign(claim.algorithm, claim.stamp, claim.scope, canonical), s3=s3)
+        text = string_to_sign(claim.algorithm, claim.stamp, claim.scope, canonical)
+        self.signatures.check(claim, secret, text.encode("latin-1"), claim.signature, s3=s3)
         if s3 and is_digest(payload) and not hmac.compare_digest(payload, body_sha256 or _sha256(request.body)):
             raise faults.s3_payload_mismatch()
-
-    def check_signature(self, claim: Claim, secret: str, text: str, *, s3: bool) -> None:
-        """Raise CommonError unless the claim's signature is that of ``text`` under ``secret``."""
-        raw = text.encode("latin-1")
-        if claim.algorithm == ECDSA:
-            try:
-                verify_ecdsa(self._public_keys.get(claim.access_key_id, secret), claim.signature, raw)
-            except ValueError:
-                raise faults.mismatch(s3=s3) from None
-            return
-        mac = self._keys.mac(secret, claim.date, claim.region, claim.service)
-        mac.update(raw)
-        if not hmac.compare_digest(mac.hexdigest().encode(), claim.signature.encode("latin-1", "replace")):
-            raise faults.mismatch(s3=s3)
 
 
 def check_time(claim: Claim, *, now: float, rules: Rules) -> None:
@@ -122,7 +109,7 @@ def check_scope(claim: Claim, *, service: str | None, regions: Collection[str] |
     if service is not None and claim.service != service:
         if s3:
             detail = f'incorrect service "{claim.service}". This endpoint belongs to "{service}".'
-            raise faults.s3_credential(detail, presigned=claim.presigned)
+            raise faults.s3_credential(detail, "query" if claim.presigned else "header")
         raise faults.other_service(service)
     if regions is None:
         return
@@ -130,7 +117,7 @@ def check_scope(claim: Claim, *, service: str | None, regions: Collection[str] |
     if not any(fnmatchcase(region, pattern) for pattern in asked for region in regions):
         if s3:
             detail = f"the region '{','.join(asked)}' is wrong; expecting '{min(regions, default='')}'"
-            raise faults.s3_credential(detail, presigned=claim.presigned)
+            raise faults.s3_credential(detail, "query" if claim.presigned else "header")
         raise faults.scope(faults.REGION)
 
 
