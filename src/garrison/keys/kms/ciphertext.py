@@ -51,12 +51,12 @@ def canonical_context(context: Mapping[str, str] | None) -> bytes:
     """
     if not context:
         return b"\0\0\0\0"
-    pairs = sorted(
-        (key.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass")) for key, value in context.items()
-    )
-    parts = [len(pairs).to_bytes(4)]
-    for key, value in pairs:
-        parts += (len(key).to_bytes(4), key, len(value).to_bytes(4), value)
+    parts = [len(context).to_bytes(4)]
+    # The order of code points is the order of UTF-8's bytes.
+    for pair in sorted(context.items()):
+        for text in pair:
+            raw = text.encode("utf-8", "surrogatepass")
+            parts += (len(raw).to_bytes(4), raw)
     return b"".join(parts)
 
 

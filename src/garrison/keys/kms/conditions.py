@@ -1,0 +1,64 @@
+"""The condition keys of a KMS call.
+
+Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Key Management Service".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from garrison.api import kms as api
+from garrison.core.context import Context
+
+SYMMETRIC = "SYMMETRIC_DEFAULT"
+
+
+def caller(ctx: Context) -> dict[str, Any]:
+    """What every operation on a key or alias carries. ``kms:ViaService`` is absent: nobody calls on the caller's behalf."""
+    return {"kms:CallerAccount": ctx.principal.account}
+
+
+def cryptographic(
+    ctx: Context,
+    *,
+    alias: str = "",
+    context: Mapping[str, str] | None = None,
+    algorithm: str | None = SYMMETRIC,
+) -> dict[str, Any]:
+    """Caller, alias, algorithm and encryption context. ``algorithm`` None where the operation has none."""
+    found = caller(ctx)
+    if alias:
+        found["kms:RequestAlias"] = alias
+    if algorithm is not None:
+        found["kms:EncryptionAlgorithm"] = algorithm
+    if context:
+        found["kms:EncryptionContextKeys"] = tuple(context)
+        found.update(_pairs(context))
+    return found
+
+
+def request_tags(tags: Sequence[api.Tag] | None) -> dict[str, Any]:
+    """The tags of a request: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
+    if not tags:
+        return {}
+    found: dict[str, Any] = {f"aws:RequestTag/{tag.tag_key}": tag.tag_value for tag in tags}
+    found["aws:TagKeys"] = tuple(tag.tag_key for tag in tags)
+    return found
+
+
+def _pairs(context: Mapping[str, str]) -> dict[str, Any]:
+    """``kms:EncryptionContext:key`` for each pair.
+
+    Condition keys have no case and context keys have one. Where two differ by nothing else, the condition key has both values,
+    which no single-valued test accepts: a second spelling cannot pass in the place of the first.
+    """
+    found: dict[str, Any] = {}
+    for key, value in context.items():
+        name = f"kms:EncryptionContext:{key}".lower()
+        found[name] = (*_values(found[name]), value) if name in found else value
+    return found
+
+
+def _values(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - one text or several
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,160 @@
+"""KMS's refusals in AWS's words: one place, so that an operation reads as what it does.
+
+Texts recorded on AWS (public snapshots and reports) or from the KMS Developer Guide. Each function makes the error; the caller
+raises.
+"""
+
+from __future__ import annotations
+
+from garrison.api import kms as api
+from garrison.core.errors import CommonError
+
+
+def no_such_key(arn: str) -> api.NotFoundException:
+    """A key that is not there, or not any more."""
+    return api.NotFoundException(f"Key '{arn}' does not exist")
+
+
+def not_found(text: str) -> api.NotFoundException:
+    """A key or alias that is not there; ``text`` says how it was named."""
+    return api.NotFoundException(text)
+
+
+def disabled(arn: str) -> api.DisabledException:
+    """A cryptographic operation with a disabled key."""
+    return api.DisabledException(f"{arn} is disabled.")
+
+
+def pending_deletion(arn: str) -> api.KMSInvalidStateException:
+    """Anything that changes or uses a key that waits for its deletion."""
+    return api.KMSInvalidStateException(f"{arn} is pending deletion.")
+
+
+def not_pending_deletion(arn: str) -> api.KMSInvalidStateException:
+    """CancelKeyDeletion of a key that does not wait for it."""
+    return api.KMSInvalidStateException(f"{arn} is not pending deletion.")
+
+
+def pending_import(arn: str) -> api.KMSInvalidStateException:
+    """A key that has no material yet."""
+    return api.KMSInvalidStateException(f"{arn} is pending import.")
+
+
+def unreadable() -> api.InvalidCiphertextException:
+    """A ciphertext that is not one, was altered, or has another encryption context: AWS says no word more."""
+    return api.InvalidCiphertextException("")
+
+
+def incorrect_key() -> api.IncorrectKeyException:
+    """Decrypt with a KeyId that is not the ciphertext's."""
+    return api.IncorrectKeyException("The key ID in the request does not identify a CMK that can perform this operation.")
+
+
+def wrong_algorithm(algorithm: str, spec: str) -> api.InvalidKeyUsageException:
+    """An encryption algorithm of another kind of key."""
+    return api.InvalidKeyUsageException(f"Algorithm {algorithm} is incompatible with key spec {spec}.")
+
+
+def dry_run() -> api.DryRunOperationException:
+    """A dry run that found nothing against the request."""
+    return api.DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
+
+
+def grant_token() -> api.InvalidGrantTokenException:
+    """A grant token that no grant has."""
+    return api.InvalidGrantTokenException("The grant token is not valid.")
+
+
+def malformed_policy(reason: str) -> api.MalformedPolicyDocumentException:
+    """A key policy that cannot be put."""
+    return api.MalformedPolicyDocumentException(reason)
+
+
+def invalid_principals() -> api.MalformedPolicyDocumentException:
+    """A key policy that names somebody who does not exist."""
+    return malformed_policy("Policy contains a statement with one or more invalid principals.")
+
+
+def lockout() -> api.MalformedPolicyDocumentException:
+    """A key policy that its author could not change again."""
+    return malformed_policy("The new key policy will not allow you to update the key policy in the future.")
+
+
+def no_such_policy() -> api.NotFoundException:
+    """A key policy of another name than ``default``."""
+    return api.NotFoundException("No such policy exists")
+
+
+def alias_exists(arn: str) -> api.AlreadyExistsException:
+    """CreateAlias with a name that is taken."""
+    return api.AlreadyExistsException(f"An alias with the name {arn} already exists")
+
+
+def alias_prefix() -> CommonError:
+    """An alias name that does not begin as one."""
+    return validation(
+        'Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html'
+    )
+
+
+def alias_form(name: str) -> api.InvalidAliasNameException:
+    """An alias name of the prefix alone, or of characters that names may not have."""
+    return api.InvalidAliasNameException(f"{name} is not a valid alias name.")
+
+
+def alias_reserved() -> CommonError:
+    """``alias/aws/…`` is AWS's own."""
+    return CommonError("access_denied", "", code="NotAuthorizedException", status=400)
+
+
+def policy_too_large(limit: int) -> api.LimitExceededException:
+    """A key policy over its quota."""
+    return api.LimitExceededException(f"The key policy exceeds the limit of {limit} bytes.")
+
+
+def too_many_aliases(limit: int) -> api.LimitExceededException:
+    """A key with as many aliases as it may have."""
+    return api.LimitExceededException(f"The key has the maximum of {limit} aliases.")
+
+
+def too_many_tags() -> api.TagException:
+    """More than 50 tags."""
+    return api.TagException("Too many tags")
+
+
+def reserved_tags() -> api.TagException:
+    """Tags that only AWS's services may set."""
+    return api.TagException("Tags beginning with aws: are reserved")
+
+
+def duplicate_tags() -> api.TagException:
+    """One key twice in a request."""
+    return api.TagException("Duplicate tag keys")
+
+
+def data_key_length() -> CommonError:
+    """GenerateDataKey with both of KeySpec and NumberOfBytes, or none."""
+    return validation("Please specify either number of bytes or key spec.")
+
+
+def too_many_asked(value: int, limit: int) -> CommonError:
+    """A Limit over what this list allows."""
+    return validation(
+        f"1 validation error detected: Value '{value}' at 'limit' failed to satisfy constraint: "
+        f"Member must have value less than or equal to {limit}"
+    )
+
+
+def marker() -> api.InvalidMarkerException:
+    """A marker that this list did not give out."""
+    return api.InvalidMarkerException("The marker is not valid.")
+
+
+def validation(text: str) -> CommonError:
+    """A request that the model allows and KMS does not."""
+    return CommonError("validation", text)
+
+
+def unsupported(text: str) -> api.UnsupportedOperationException:
+    """What KMS has and Garrison has not, or what a kind of key cannot do."""
+    return api.UnsupportedOperationException(text)

@@ -1,0 +1,257 @@
+"""Keys as the request path needs them: metadata, compiled key policy and open material, in memory.
+
+An entry is made on first use and stands until the store's change log names its key, so that a key that was disabled by
+any process is disabled for the next request. The caches are bounded: the least recently used entries go first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+from garrison.core.operation import Target
+from garrison.core.ports import Sealer, Transaction
+from garrison.keys.kms.ciphertext import Material
+from garrison.policy import Policy, compile_policy
+from garrison.store import Store
+
+KEYS = 4096
+"""Keys held at one time: a few KiB each."""
+ALIASES = 16_384
+_PURPOSE = "kms-material"
+
+V = TypeVar("V")
+
+_SELECT = (
+    "SELECT account, description, state, usage, spec, origin, manager, multi_region, created_at, deletion_at, pending_window,"
+    " material_id, policy, policy_resolved FROM kms_key WHERE region = ? AND key_id = ?"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveKey:
+    """One key, as of its last change."""
+
+    arn: str
+    key_id: str
+    account: str
+    region: str
+    description: str
+    state: str
+    usage: str
+    spec: str
+    origin: str
+    manager: str
+    multi_region: bool
+    created_at: float
+    deletion_at: float | None
+    pending_window: int | None
+    policy: str
+    """The key policy as it was put."""
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+    current: Material | None
+    """What encrypts."""
+    materials: Mapping[str, Material]
+    """Everything that may have encrypted, by material id."""
+    target: Target
+    """The key as authorization sees it."""
+
+
+class _Recent(Generic[V]):
+    """A bounded mapping that forgets what was not used for longest."""
+
+    def __init__(self, limit: int, forgotten: Callable[[Any, V], None] | None = None) -> None:
+        self._limit = limit
+        self._forgotten = forgotten
+        self._entries: OrderedDict[Any, V] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Any) -> V | None:  # noqa: ANN401 - tuples of text
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+        return found
+
+    def put(self, key: Any, value: V) -> None:  # noqa: ANN401 - tuples of text
+        self.drop(key)
+        if len(self._entries) >= self._limit:
+            self._forget(*self._entries.popitem(last=False))
+        self._entries[key] = value
+
+    def drop(self, key: Any) -> None:  # noqa: ANN401 - tuples of text
+        value = self._entries.pop(key, None)
+        if value is not None:
+            self._forget(key, value)
+
+    def clear(self) -> None:
+        while self._entries:
+            self._forget(*self._entries.popitem())
+
+    def _forget(self, key: Any, value: V) -> None:  # noqa: ANN401 - tuples of text
+        if self._forgotten is not None:
+            self._forgotten(key, value)
+
+
+class LiveKeys:
+    """The live keys of every account and Region: ``Ports.keys``."""
+
+    def __init__(self, store: Store, sealer: Sealer, *, partition: str = "aws", keys: int = KEYS, aliases: int = ALIASES) -> None:
+        self._sealer = sealer
+        self._partition = partition
+        self._keys: _Recent[LiveKey] = _Recent(keys, self._forget_materials)
+        self._aliases: _Recent[str] = _Recent(aliases)
+        self._by_material: dict[tuple[str, str], LiveKey] = {}
+        store.on_change("kms-key", self._drop_key)
+        store.on_change("kms-alias", self._drop_alias)
+
+    def find(self, tx: Transaction, region: str, key_id: str) -> LiveKey | None:
+        """The key of that id in the Region, whoever owns it; None where there is none.
+
+        Keys that do not exist are not remembered: a stranger could fill the cache with them.
+        """
+        found = self._keys.get((region, key_id))
+        if found is None:
+            found = self._load(tx, region, key_id)
+            if found is not None:
+                self._keys.put((region, key_id), found)
+                self._by_material.update({(region, material): found for material in found.materials})
+        return found
+
+    def find_by_material(self, tx: Transaction, region: str, material_id: str) -> LiveKey | None:
+        """The key that a ciphertext was made with."""
+        found = self._by_material.get((region, material_id))
+        if found is not None:
+            return found
+        row = tx.one("SELECT key_id FROM kms_material WHERE region = ? AND material_id = ?", region, material_id)
+        return None if row is None else self.find(tx, region, row[0])
+
+    def find_alias(self, tx: Transaction, account: str, region: str, name: str) -> str | None:
+        """The id of the key that an alias (``alias/…``) stands for."""
+        found = self._aliases.get((account, region, name))
+        if found is None:
+            row = tx.one("SELECT key_id FROM kms_alias WHERE account = ? AND region = ? AND name = ?", account, region, name)
+            if row is None:
+                return None
+            found = str(row[0])
+            self._aliases.put((account, region, name), found)
+        return found
+
+    def seal(self, region: str, key_id: str, material_id: str, secret: bytes) -> bytes:
+        """Key material as the store keeps it: bound to its row, so that no row can be put in another's place."""
+        return self._sealer.seal(_PURPOSE, secret, f"{region}/{key_id}/{material_id}".encode())
+
+    # Loading
+
+    def _load(self, tx: Transaction, region: str, key_id: str) -> LiveKey | None:
+        row = tx.one(_SELECT, region, key_id)
+        if row is None:
+            return None
+        (
+            account,
+            description,
+            state,
+            usage,
+            spec,
+            origin,
+            manager,
+            multi_region,
+            created,
+            deletion,
+            window,
+            current,
+            text,
+            resolved,
+        ) = row
+        tags = dict(tx.all("SELECT tag_key, tag_value FROM kms_tag WHERE region = ? AND key_id = ?", region, key_id))
+        names = tx.all("SELECT name FROM kms_alias WHERE region = ? AND key_id = ? ORDER BY name", region, key_id)
+        aliases = tuple(name for (name,) in names)
+        materials = self._materials(tx, region, key_id)
+        arn = key_arn(region, account, key_id, self._partition)
+        return LiveKey(
+            arn=arn,
+            key_id=key_id,
+            account=account,
+            region=region,
+            description=description,
+            state=state,
+            usage=usage,
+            spec=spec,
+            origin=origin,
+            manager=manager,
+            multi_region=bool(multi_region),
+            created_at=created,
+            deletion_at=deletion,
+            pending_window=window,
+            policy=text,
+            tags=tags,
+            aliases=aliases,
+            current=materials.get(current),
+            materials=materials,
+            target=Target(
+                arn=arn,
+                account=account,
+                tags=tags,
+                policy=compiled(resolved),
+                policy_decides=True,
+                keys=key_conditions(spec, usage, origin, multi_region=bool(multi_region), aliases=aliases),
+            ),
+        )
+
+    def _materials(self, tx: Transaction, region: str, key_id: str) -> dict[str, Material]:
+        rows = tx.all("SELECT material_id, sealed FROM kms_material WHERE region = ? AND key_id = ?", region, key_id)
+        return {
+            material_id: Material(material_id, self._sealer.unseal(_PURPOSE, sealed, f"{region}/{key_id}/{material_id}".encode()))
+            for material_id, sealed in rows
+        }
+
+    # Forgetting
+
+    def _forget_materials(self, key: tuple[str, str], value: LiveKey) -> None:
+        for material in value.materials:
+            self._by_material.pop((key[0], material), None)
+
+    def _drop_key(self, key: str | None) -> None:
+        """``key`` is ``region/key id``."""
+        if key is None:
+            self._keys.clear()
+        else:
+            region, _, key_id = key.partition("/")
+            self._keys.drop((region, key_id))
+
+    def _drop_alias(self, key: str | None) -> None:
+        """``key`` is ``account/region/name``; a name may hold slashes itself."""
+        if key is None:
+            self._aliases.clear()
+        else:
+            account, region, name = key.split("/", 2)
+            self._aliases.drop((account, region, name))
+
+
+@lru_cache(maxsize=1024)
+def compiled(policy: str) -> Policy:
+    """A key policy compiled. Most keys of an account have the same text, and share it."""
+    return compile_policy(policy, "resource", id="key policy", name="default")
+
+
+def key_arn(region: str, account: str, key_id: str, partition: str = "aws") -> str:
+    """The ARN of a key."""
+    return f"arn:{partition}:kms:{region}:{account}:key/{key_id}"
+
+
+def key_conditions(spec: str, usage: str, origin: str, *, multi_region: bool, aliases: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The condition keys that describe a key, existing or about to be made."""
+    found: dict[str, Any] = {
+        "kms:KeySpec": spec,
+        "kms:KeyUsage": usage,
+        "kms:KeyOrigin": origin,
+        "kms:MultiRegion": multi_region,
+    }
+    if aliases:
+        found["kms:ResourceAliases"] = aliases
+    return found

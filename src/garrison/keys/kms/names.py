@@ -1,0 +1,140 @@
+"""What a ``KeyId`` names: key id, key ARN, alias name or alias ARN, of this account or another.
+
+Nothing here raises for a key that is not there: the caller must be authorized first, and then hears AWS's text for it.
+Sources: KMS API Reference, "DescribeKey", parameter KeyId; texts recorded on AWS.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from garrison.core.arn import parse_arn
+from garrison.core.context import Context
+from garrison.core.operation import Target
+from garrison.core.principal import Principal
+from garrison.keys.kms import errors
+from garrison.keys.kms.live import LiveKey, LiveKeys, compiled, key_arn
+
+_KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
+
+THIS_RESOURCE = "on this resource"
+THIS_CIPHERTEXT = "on the resource associated with this ciphertext"
+STRANGER = (
+    "the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly"
+    " denies access"
+)
+"""Why another account's key is refused: the same words whether it exists or not."""
+
+_NOBODY = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"kms:*","Resource":"*"}]}'
+)
+"""The key policy of a key of another account that does not exist: no account has that number, so it allows nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A key as a request named it."""
+
+    target: Target
+    """What authorization decides on, also where there is no such key."""
+    found: LiveKey | None
+    missing: str
+    """AWS's text where ``found`` is None."""
+    alias: str = ""
+    """``alias/…`` where the request named one."""
+
+    @property
+    def key(self) -> LiveKey:
+        """The key. Raises NotFoundException; only a handler asks, after authorization."""
+        if self.found is None:
+            raise errors.not_found(self.missing)
+        return self.found
+
+
+def live_keys(ctx: Context) -> LiveKeys:
+    """The live keys of this process."""
+    keys: LiveKeys = ctx.ports.keys
+    return keys
+
+
+def named(ctx: Context, key_id: str, *, aliases: bool = True) -> Named:
+    """What ``key_id`` names. ``aliases``: whether the operation takes alias names; most that change a key do not."""
+    if not key_id.startswith("arn:"):
+        return _local(ctx, ctx.account, key_id, aliases=aliases)
+    try:
+        arn = parse_arn(key_id)
+    except ValueError:
+        return _missing(ctx, key_id, ctx.account, f"Invalid arn {key_id}")
+    if arn.service != "kms" or arn.partition != ctx.partition or arn.resource_type not in {"key", "alias"}:
+        return _missing(ctx, key_id, arn.account or ctx.account, f"Invalid arn {key_id}")
+    if arn.region != ctx.region:
+        return _missing(ctx, key_id, arn.account, f"Invalid arn {arn.region}")
+    name = arn.resource.removeprefix("key/") if arn.resource_type == "key" else arn.resource
+    return _local(ctx, arn.account, name, aliases=aliases)
+
+
+def _local(ctx: Context, account: str, name: str, *, aliases: bool) -> Named:
+    """A key id or alias name of one account in this Region."""
+    if not name.startswith("alias/"):
+        return _by_id(ctx, account, name)
+    arn = alias_arn(ctx, name, account)
+    if not aliases:
+        return _missing(ctx, arn, account, f"Invalid keyId '{name}'")
+    key_id = live_keys(ctx).find_alias(ctx.tx, account, ctx.region, name)
+    found = None if key_id is None else live_keys(ctx).find(ctx.tx, ctx.region, key_id)
+    if found is None:
+        return _missing(ctx, arn, account, f"Alias {arn} is not found.", name)
+    return Named(target_of(ctx, found), found, "", name)
+
+
+def _by_id(ctx: Context, account: str, key_id: str) -> Named:
+    arn = key_arn(ctx.region, account, key_id, ctx.partition)
+    if not _KEY_ID.fullmatch(key_id):
+        return _missing(ctx, arn, account, f"Invalid keyId '{key_id}'")
+    found = live_keys(ctx).find(ctx.tx, ctx.region, key_id)
+    if found is None or found.account != account:
+        return _missing(ctx, arn, account, f"Key '{arn}' does not exist")
+    return Named(target_of(ctx, found), found, "")
+
+
+def _missing(ctx: Context, arn: str, account: str, text: str, alias: str = "") -> Named:
+    """What is not there: in the own account the caller's policies decide; in another's it looks like any refused key."""
+    if account == ctx.account:
+        return Named(Target(arn=arn, account=account), None, text, alias)
+    target = Target(
+        arn=arn, account=account, policy=compiled(_NOBODY), policy_decides=True, denied_on=THIS_RESOURCE, denied_because=STRANGER
+    )
+    return Named(target, None, text, alias)
+
+
+def target_of(ctx: Context, key: LiveKey, *, ciphertext: bool = False) -> Target:
+    """A key as authorization sees it. ``ciphertext``: the caller did not name it, so a denial does not either."""
+    foreign = key.account != ctx.account
+    if not foreign and not ciphertext:
+        return key.target
+    return Target(
+        arn=key.arn,
+        account=key.account,
+        tags=key.target.tags,
+        policy=key.target.policy,
+        policy_decides=True,
+        keys=key.target.keys,
+        denied_on=THIS_CIPHERTEXT if ciphertext else THIS_RESOURCE,
+        denied_because=STRANGER if foreign else "",
+    )
+
+
+def unknown_ciphertext(principal: Principal, action: str) -> str:
+    """The denial where a ciphertext names a key that does not exist here: as that of another account's key."""
+    return f"User: {principal.arn} is not authorized to perform: {action} {THIS_CIPHERTEXT} because {STRANGER}"
+
+
+def alias_arn(ctx: Context, name: str, account: str = "") -> str:
+    """The ARN of an alias; ``name`` has its prefix."""
+    return f"arn:{ctx.partition}:kms:{ctx.region}:{account or ctx.account}:{name}"
+
+
+def alias_target(ctx: Context, name: str) -> Target:
+    """An alias: a resource without a policy of its own, where the caller's policies decide."""
+    return Target(arn=alias_arn(ctx, name), account=ctx.account)
