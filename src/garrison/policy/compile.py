@@ -55,9 +55,7 @@ class CompiledStatement:
             compile_condition(condition, variables=variables) for condition in statement.conditions
         )
         self.principal = (
-            None
-            if statement.principal is None
-            else PrincipalPattern(statement.principal, negated=statement.not_principal)
+            None if statement.principal is None else PrincipalPattern(statement.principal, negated=statement.not_principal)
         )
         anywhere = not self.not_resource and any(pattern.any for pattern in self.resources)
         self.free = anywhere and not self.conditions
@@ -149,9 +147,7 @@ class Policy:
         self.arn = arn
         self.name = name
         self.attached_to = attached_to
-        self.statements = tuple(
-            CompiledStatement(statement, document, self._ref(statement)) for statement in document.statements
-        )
+        self.statements = tuple(CompiledStatement(statement, document, self._ref(statement)) for statement in document.statements)
         self._memo: dict[str, tuple[CompiledStatement, ...]] = {}
         self.alone = PolicySet((self,))
 

@@ -24,6 +24,8 @@ ConditionTest = Callable[[Getter], bool]
 Matcher = Callable[[str, Getter], "bool | None"]
 """Whether one value of the key matches any value of the policy; None: it cannot be known (an unresolved variable)."""
 _MEMO = 256
+UNKNOWN_OPERATOR = "Syntax errors in policy."
+BAD_VALUE = "The policy failed legacy parsing"
 
 
 class Operator(NamedTuple):
@@ -94,7 +96,7 @@ def compile_condition(condition: Condition, *, variables: bool) -> ConditionTest
     """A test for one operator and key. Raises MalformedPolicy for an operator or value that does not exist."""
     operator = parse_operator(condition.operator)
     if operator is None:
-        raise MalformedPolicy("Syntax errors in policy.")
+        raise MalformedPolicy(UNKNOWN_OPERATOR)
     key = condition.key.lower()
     if operator.base == "null":
         return _null(key, condition.values)
@@ -108,7 +110,7 @@ def compile_condition(condition: Condition, *, variables: bool) -> ConditionTest
 
 def is_null(value: Value | None) -> bool:
     """A key without a value: absent, an empty list or an empty text."""
-    return value is None or (value.__class__ in (str, tuple, list, bytes) and not value)  # type: ignore[arg-type]
+    return value is None or (value.__class__ in (str, tuple, list, bytes) and not value)
 
 
 def values_of(value: Value) -> Sequence[str]:
@@ -135,7 +137,7 @@ def _single(key: str, matcher: Matcher, operator: Operator) -> ConditionTest:
         text = value if value.__class__ is str else single_text(value)
         if text is None:
             return False
-        found = matcher(text, get)  # type: ignore[arg-type]  # its class was just compared
+        found = matcher(text, get)
         return found is not None and found is not negated
 
     return test
@@ -209,7 +211,7 @@ def _any_test(tests: Sequence[Test]) -> Test:
 def _addresses(values: Sequence[str]) -> Test:
     networks = [network for network in map(parse_network, values) if network is not None]
     if len(networks) != len(values):
-        raise MalformedPolicy("The policy failed legacy parsing")
+        raise MalformedPolicy(BAD_VALUE)
 
     def test(text: str) -> bool:
         address = parse_address(text)
@@ -221,7 +223,7 @@ def _addresses(values: Sequence[str]) -> Test:
 def _binaries(values: Sequence[str]) -> Test:
     wanted = frozenset(map(parse_binary, values))
     if None in wanted:
-        raise MalformedPolicy("The policy failed legacy parsing")
+        raise MalformedPolicy(BAD_VALUE)
     return lambda text: parse_binary(text) in wanted
 
 
@@ -229,7 +231,7 @@ def _ordered(base: str, values: Sequence[str]) -> Test:
     kind, parse = ("numeric", parse_number) if base.startswith("numeric") else ("date", parse_instant)
     bounds = [bound for bound in map(parse, values) if bound is not None]
     if len(bounds) != len(values):
-        raise MalformedPolicy("The policy failed legacy parsing")
+        raise MalformedPolicy(BAD_VALUE)
     relation = base.removeprefix(kind)
 
     def test(text: str) -> bool:

@@ -48,7 +48,7 @@ class Decision:
 
     __slots__ = ("decided_by", "errors", "inputs", "matched", "outcome", "rcps", "request", "resource_policy")
 
-    def __init__(  # noqa: PLR0913 - one value each, built in one place
+    def __init__(
         self,
         outcome: Outcome,
         decided_by: DecidedBy,
@@ -123,8 +123,8 @@ class Decision:
 def denied_message(decision: Decision, principal_arn: str, action: str, resource: str) -> str:
     """AWS's sentence for a refused call.
 
-    ``resource``: an ARN; empty or an asterisk where the action knows no resource, and then the sentence names none. The ARN of the policy with an
-    explicit deny stands at the end where the policy has one. Raises ValueError for a decision that allows.
+    ``resource``: an ARN; empty or an asterisk where the action knows no resource, and then the sentence names none. The ARN of
+    the policy with an explicit deny stands at the end where the policy has one. Raises ValueError for a decision that allows.
     """
     if decision.allowed:
         msg = "an allowed call has no denial"

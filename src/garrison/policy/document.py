@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from json.decoder import JSONDecoder, scanstring
-from typing import Any, Literal, NamedTuple, NoReturn, cast
+from json.decoder import JSONDecoder
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, cast
 
 from garrison.policy.errors import MalformedPolicy, PolicyTooLarge
+
+if TYPE_CHECKING:
+    from garrison.policy.wording import Wording
 
 PolicyKind = Literal["identity", "resource", "trust", "boundary", "session", "scp", "rcp"]
 Effect = Literal["Allow", "Deny"]
 
-SYNTAX = "Syntax errors in policy."
-HARD_LIMIT = 131_072
-"""Characters: the greatest ``policyDocumentType`` in any of AWS's models; longer text is not even parsed."""
+HARD_LIMIT = 262_144
+"""Characters; longer text is not even parsed. Twice IAM's ``policyDocumentType``: some policies that AWS manages are longer."""
 
 _TOP = frozenset({"Version", "Id", "Statement"})
 _STATEMENT = frozenset(
@@ -33,8 +36,9 @@ _WHITESPACE = " \t\n\r"
 class Position(NamedTuple):
     """A place in the policy's text, line and column counted from 1.
 
-    As SimulatePolicy reports them, a statement starts behind the bracket or comma before it (behind its own brace where it stands
-    without a list) and ends behind its closing brace. Source: the examples of the CLI's ``simulate-custom-policy`` and ``simulate-principal-policy``.
+    As SimulatePolicy reports them, a statement starts behind the bracket or comma before it (behind its own brace where it
+    stands without a list) and ends behind its closing brace. Source: the examples of the AWS CLI's ``simulate-custom-policy``
+    and ``simulate-principal-policy``.
     """
 
     line: int
@@ -107,29 +111,32 @@ class _Number(str):
     __slots__ = ()
 
 
-def read_document(text: str, kind: PolicyKind, *, service: str = "", limit: int = HARD_LIMIT) -> Document:
-    """Read the shape of a policy. Raises MalformedPolicy, and PolicyTooLarge above ``limit`` characters."""
+def read_document(text: str, kind: PolicyKind, words: Wording, *, service: str = "", limit: int = HARD_LIMIT) -> Document:
+    """Read the shape of a policy. Raises MalformedPolicy in ``words``, and PolicyTooLarge above ``limit`` characters."""
     if len(text) > limit:
         raise PolicyTooLarge(len(text), limit)
     try:
         top, spans = _Reader(text).read()
         text.encode()  # a lone surrogate names nothing and cannot be stored
     except (ValueError, RecursionError) as error:
-        raise MalformedPolicy(SYNTAX) from error
+        raise MalformedPolicy(words.json) from error
     locate = _locator(text)
-    statements = top.get("Statement")
+    statements = top.get("Statement", [])
     listed: list[Any] = statements if isinstance(statements, list) else [statements]
-    if not listed or len(listed) != len(spans) or not top.keys() <= _TOP:
-        raise MalformedPolicy(SYNTAX)
+    if not listed:
+        raise MalformedPolicy(words.no_statement)
+    if not top.keys() <= _TOP:
+        raise MalformedPolicy(words.syntax)
     version = top.get("Version")
     if "Version" in top and version not in _VERSIONS:
-        raise MalformedPolicy(SYNTAX)
+        raise MalformedPolicy(words.version)
+    shape = _Shape(words)
     return Document(
         kind=kind,
         version=version,
-        id=_string(top.get("Id", "")),
+        id=shape.string(top.get("Id", "")),
         statements=tuple(
-            _statement(index, value, locate(start), locate(end))
+            shape.statement(index, value, locate(start), locate(end))
             for index, (value, (start, end)) in enumerate(zip(listed, spans, strict=True))
         ),
         text=text,
@@ -186,8 +193,9 @@ class _Reader:
             self._expect(",")
 
     def _key(self) -> str:
-        self._expect('"')
-        key, self.at = scanstring(self.text, self.at)
+        key, _ = self._value()
+        if not isinstance(key, str) or isinstance(key, _Number):
+            _refuse("a key is a string")
         self._expect(":")
         return key
 
@@ -225,7 +233,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _locator(text: str) -> Any:  # noqa: ANN401 - a local function
+def _locator(text: str) -> Callable[[int], Position]:
     starts = [0, *(at + 1 for at, character in enumerate(text) if character == "\n")]
 
     def locate(offset: int) -> Position:
@@ -235,103 +243,113 @@ def _locator(text: str) -> Any:  # noqa: ANN401 - a local function
     return locate
 
 
-def _statement(index: int, value: Any, start: Position, end: Position) -> Statement:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, dict) or not value.keys() <= _STATEMENT:
-        raise MalformedPolicy(SYNTAX)
-    actions, not_action = _either(value, "Action")
-    resources, not_resource = _either(value, "Resource")
-    if "Principal" in value and "NotPrincipal" in value:
-        raise MalformedPolicy(SYNTAX)
-    not_principal = "NotPrincipal" in value
-    principal = value.get("NotPrincipal" if not_principal else "Principal")
-    if principal is None and ("Principal" in value or not_principal):
-        raise MalformedPolicy(SYNTAX)
-    conditions, unused = _conditions(value.get("Condition", {}))
-    effect = value.get("Effect")
-    if not isinstance(effect, str) or isinstance(effect, _Number) or effect.lower() not in {"allow", "deny"}:
-        raise MalformedPolicy(SYNTAX)
-    return Statement(
-        index=index,
-        sid=_string(value.get("Sid", "")),
-        effect=effect,
-        actions=actions,
-        not_action=not_action,
-        resources=resources,
-        not_resource=not_resource,
-        principal=None if principal is None else _principal(principal),
-        not_principal=not_principal,
-        conditions=conditions,
-        start=start,
-        end=end,
-        unused_operators=unused,
-    )
+class _Shape:
+    """Turns JSON values into statements, with the texts of one of AWS's parsers for what has not the right form."""
 
+    def __init__(self, words: Wording) -> None:
+        self.words = words
 
-def _either(value: dict[str, Any], name: str) -> tuple[tuple[str, ...] | None, bool]:
-    """The values of an element or of its Not… twin; both at once is no policy."""
-    twin = f"Not{name}"
-    if name in value and twin in value:
-        raise MalformedPolicy(SYNTAX)
-    if twin in value:
-        return _strings(value[twin]), True
-    return (_strings(value[name]) if name in value else None), False
+    def statement(self, index: int, value: object, start: Position, end: Position) -> Statement:
+        """One entry of Statement."""
+        if not isinstance(value, dict) or not value.keys() <= _STATEMENT:
+            raise MalformedPolicy(self.words.syntax)
+        actions, not_action = self.either(value, "Action")
+        resources, not_resource = self.either(value, "Resource")
+        conditions, unused = self.conditions(value.get("Condition", {}))
+        return Statement(
+            index=index,
+            sid=self.string(value.get("Sid", "")),
+            effect=self.effect(value),
+            actions=actions,
+            not_action=not_action,
+            resources=resources,
+            not_resource=not_resource,
+            principal=self.principal(value),
+            not_principal="NotPrincipal" in value,
+            conditions=conditions,
+            start=start,
+            end=end,
+            unused_operators=unused,
+        )
 
+    def effect(self, statement: dict[str, object]) -> str:
+        """Allow or Deny; in the wrong case it passes here, because AWS objects to that later and in other words."""
+        if "Effect" not in statement:
+            raise MalformedPolicy(self.words.no_effect)
+        effect = self.string(statement["Effect"])
+        if effect.lower() not in {"allow", "deny"}:
+            raise MalformedPolicy(self.words.bad_effect.format(effect))
+        return effect
 
-def _string(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, str) or isinstance(value, _Number):
-        raise MalformedPolicy(SYNTAX)
-    return value
+    def either(self, statement: dict[str, object], name: str) -> tuple[tuple[str, ...] | None, bool]:
+        """The values of an element or of its Not… twin; both at once is no policy."""
+        twin = f"Not{name}"
+        if name in statement and twin in statement:
+            raise MalformedPolicy(self.words.syntax)
+        if twin in statement:
+            return self.strings(statement[twin]), True
+        return (self.strings(statement[name]) if name in statement else None), False
 
+    def string(self, value: object) -> str:
+        """A JSON string."""
+        if not isinstance(value, str) or isinstance(value, _Number):
+            raise MalformedPolicy(self.words.syntax)
+        return value
 
-def _strings(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - any JSON value
-    if isinstance(value, list):
-        return tuple(_string(entry) for entry in value)
-    return (_string(value),)
+    def strings(self, value: object) -> tuple[str, ...]:
+        """A JSON string or a list of them."""
+        if isinstance(value, list):
+            return tuple(self.string(entry) for entry in value)
+        return (self.string(value),)
 
+    def principal(self, statement: dict[str, object]) -> PrincipalElement | None:
+        """Principal or NotPrincipal; None where the statement has neither."""
+        if "Principal" in statement and "NotPrincipal" in statement:
+            raise MalformedPolicy(self.words.syntax)
+        if "Principal" not in statement and "NotPrincipal" not in statement:
+            return None
+        value = statement["Principal"] if "Principal" in statement else statement["NotPrincipal"]
+        if value == "*":
+            return PrincipalElement(everyone=True)
+        if not isinstance(value, dict) or not value.keys() <= _PRINCIPAL_TYPES.keys():
+            raise MalformedPolicy(self.words.syntax)
+        found = {_PRINCIPAL_TYPES[name]: self.strings(entries) for name, entries in value.items()}
+        if not any(found.values()):
+            raise MalformedPolicy(self.words.empty_principal)
+        named = found.get("aws", ())
+        return PrincipalElement(
+            everyone="*" in named,
+            aws=tuple(entry for entry in named if entry != "*"),
+            service=found.get("service", ()),
+            federated=found.get("federated", ()),
+            canonical=found.get("canonical", ()),
+        )
 
-def _principal(value: Any) -> PrincipalElement:  # noqa: ANN401 - any JSON value
-    if value == "*":
-        return PrincipalElement(everyone=True)
-    if not isinstance(value, dict) or not value.keys() <= _PRINCIPAL_TYPES.keys():
-        raise MalformedPolicy(SYNTAX)
-    found = {_PRINCIPAL_TYPES[name]: _strings(entries) for name, entries in value.items()}
-    named = found.get("aws", ())
-    return PrincipalElement(
-        everyone="*" in named,
-        aws=tuple(entry for entry in named if entry != "*"),
-        service=found.get("service", ()),
-        federated=found.get("federated", ()),
-        canonical=found.get("canonical", ()),
-    )
+    def conditions(self, value: object) -> tuple[tuple[Condition, ...], tuple[str, ...]]:
+        """The conditions, and the operators with an empty block."""
+        if not isinstance(value, dict):
+            raise MalformedPolicy(self.words.syntax)
+        found: list[Condition] = []
+        unused: list[str] = []
+        for operator, block in value.items():
+            if not isinstance(block, dict):
+                raise MalformedPolicy(self.words.syntax)
+            if not block:
+                unused.append(operator)
+            found.extend(Condition(operator, key, self.condition_values(values)) for key, values in block.items())
+        return tuple(found), tuple(unused)
 
+    def condition_values(self, value: object) -> tuple[str, ...]:
+        """One value or a list of them; JSON's booleans and numbers count as their text."""
+        return tuple(self.condition_value(entry) for entry in (value if isinstance(value, list) else [value]))
 
-def _conditions(value: Any) -> tuple[tuple[Condition, ...], tuple[str, ...]]:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, dict):
-        raise MalformedPolicy(SYNTAX)
-    found: list[Condition] = []
-    unused: list[str] = []
-    for operator, block in value.items():
-        if not isinstance(block, dict):
-            raise MalformedPolicy(SYNTAX)
-        if not block:
-            unused.append(operator)
-        if len({key.lower() for key in block}) != len(block):
-            raise MalformedPolicy(SYNTAX)
-        found.extend(Condition(operator, key, _condition_values(values)) for key, values in block.items())
-    return tuple(found), tuple(unused)
-
-
-def _condition_values(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - any JSON value
-    entries = value if isinstance(value, list) else [value]
-    return tuple(_condition_value(entry) for entry in entries)
-
-
-def _condition_value(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return str(value)
-    raise MalformedPolicy(SYNTAX)
+    def condition_value(self, value: object) -> str:
+        """A string, boolean or number as text."""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str):
+            return str(value)
+        raise MalformedPolicy(self.words.syntax)
 
 
 def plain_json(document: Document) -> dict[str, Any]:

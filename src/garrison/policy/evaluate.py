@@ -1,10 +1,12 @@
 """The decision order, complete and pure.
 
-Source: IAM User Guide, "How AWS enforcement code logic evaluates requests to allow or deny access", "Policy evaluation for requests
-within a single account" and "Cross-account policy evaluation logic".
+Source: IAM User Guide, "How AWS enforcement code logic evaluates requests to allow or deny access", "Policy evaluation for
+requests within a single account" and "Cross-account policy evaluation logic".
 
-1. An explicit Deny in any policy that applies wins. 2. Every level of resource control policies must allow, 3. and every level of service control
-policies. 4. Then resource policy, identity policies, boundary and session policies, in the way that the grant's directness asks for.
+1. An explicit Deny in any policy that applies wins.
+2. Every level of resource control policies must allow,
+3. and every level of service control policies.
+4. Then resource policy, identity policies, boundary and session policies, as the directness of the grant asks for.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class PolicyInputs:
     """The caller's side, cached for each principal.
 
     ``boundary``: None where the principal has none. ``session``: the session's policies; a tuple of sets where each must allow.
-    ``scps``: one set a level, from the organization's root down to the account; empty where none apply (management account, service-linked role).
+    ``scps``: one set a level, from the organization's root down to the account; empty where none apply (management account,
+    service-linked role).
     """
 
     identity: PolicySet = field(default_factory=PolicySet)
@@ -46,9 +49,10 @@ class PolicyInputs:
 class Request:
     """One question.
 
-    ``action``: ``iam:CreateUser``. ``resource``: an ARN, or ``*`` where the action knows no resource. ``resource_account``: the owner; empty, or ``aws``
-    for what AWS owns, counts as the principal's own account. ``context``: condition keys, **lower-cased** (``fold_keys`` and ``global_context`` give
-    such mappings); only ``get`` is called. ``canonical_id``: the canonical user id of the principal's account, where a policy may name it.
+    ``action``: ``iam:CreateUser``. ``resource``: an ARN, or ``*`` where the action knows no resource. ``resource_account``: the
+    owner; empty, or ``aws`` for what AWS owns, counts as the principal's own account. ``context``: condition keys,
+    **lower-cased** (``fold_keys`` and ``global_context`` give such mappings); only ``get`` is called. ``canonical_id``: the
+    canonical user id of the principal's account, where a policy may name it.
     """
 
     action: str
@@ -69,18 +73,14 @@ def authorize(
 ) -> Decision:
     """Decide one request.
 
-    ``resource_policy_decides``: identity policies alone are never enough (KMS key policy, role trust policy). Never raises: a policy that cannot be
-    evaluated is no Allow, and its Deny statements on this action count.
+    ``resource_policy_decides``: identity policies alone are never enough (KMS key policy, role trust policy). Never raises:
+    where a policy or a key cannot be evaluated the answer is an implicit deny, with the kind of error in ``errors``.
     """
     question = _Question(request, inputs, resource_policy, rcps, decides=resource_policy_decides)
     try:
         return question.decide()
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the answer is no
-        return question.answer("explicitDeny", _suspect(question), (), (f"{type(error).__name__}",))
-
-
-def _suspect(question: _Question) -> DecidedBy:
-    return question.at
+        return question.answer("implicitDeny", question.at, (), (type(error).__name__,))
 
 
 class _Question:
@@ -149,8 +149,10 @@ class _Question:
                 bucket = policies.buckets(self.request.action)[0]
                 if bucket.empty:
                     continue
-                found = self._principal_deny(bucket.candidates(self.request.resource)) if kind in _NAMING else (
-                    bucket.first(self.request.resource, self.get)
+                found = (
+                    self._principal_deny(bucket.candidates(self.request.resource))
+                    if kind in _NAMING
+                    else (bucket.first(self.request.resource, self.get))
                 )
                 if found is not None:
                     return found

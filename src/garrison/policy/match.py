@@ -99,7 +99,7 @@ def _prefix(prefix: str) -> Test:
 
 
 def _pieces(first: str, middle: tuple[str, ...], last: str) -> Test:
-    """``first*middle*…*last``. Taking each piece at its earliest place is right, because the next star takes up any slack."""
+    """``first*middle*…*last``. Each piece at its earliest place is right, because the next star takes up any slack."""
     shortest = len(first) + len(last) + sum(map(len, middle))
 
     def test(text: str) -> bool:
@@ -171,8 +171,8 @@ class _Automaton:
 class ResourcePattern:
     """One entry of Resource or NotResource.
 
-    ``any``: the bare asterisk. ``exact``: set where the entry is plain text. ``head``: the text before its first slash, where that
-    much is plain: an index can then find the entry by a resource's own head.
+    ``any``: the bare asterisk. ``exact``: set where the entry is plain text. ``head``: the text before its first slash, where
+    that much is plain: an index can then find the entry by a resource's own head.
     """
 
     __slots__ = ("any", "exact", "head", "memo", "parts", "test", "text", "variables")

@@ -52,8 +52,10 @@ class PrincipalPattern:
             return Grant.DIRECT
         if principal.kind == "service":
             return Grant.DIRECT if principal.service in self.services or "*" in self.services else Grant.NONE
-        if principal.kind == "anonymous":
-            return Grant.NONE
+        return Grant.NONE if principal.kind == "anonymous" else self._named(principal, canonical_id)
+
+    def _named(self, principal: Principal, canonical_id: str) -> Grant:
+        """How directly the AWS and CanonicalUser entries name an identity of an account."""
         if self.names and (principal.arn in self.names or principal.id in self.names):
             return Grant.DIRECT
         if self.names and self._names_issuer(principal):
@@ -88,9 +90,9 @@ class PrincipalPattern:
 
 def account_of(entry: str) -> str:
     """The account that an element's entry stands for as a whole: twelve digits, or ``arn:…:root``; else empty."""
-    if len(entry) == 12 and entry.isdigit() and entry.isascii():  # noqa: PLR2004 - an account id's length
+    if len(entry) == 12 and entry.isdigit() and entry.isascii():
         return entry
     parts = entry.split(":")
-    if len(parts) == 6 and parts[0] == "arn" and parts[2] == "iam" and parts[5] == "root":  # noqa: PLR2004 - an ARN's parts
+    if len(parts) == 6 and parts[0] == "arn" and parts[2] == "iam" and parts[5] == "root":
         return parts[4]
     return ""

@@ -68,7 +68,7 @@ def _field(text: str | None, absent: int) -> int:
 
 def _days(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the leap day is the last."""
-    year -= month <= 2  # noqa: PLR2004 - January and February belong to the year before
+    year -= month <= 2
     era, of_era = divmod(year, 400)
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468

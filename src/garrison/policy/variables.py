@@ -6,6 +6,7 @@ wildcard. A key that is absent or has several values leaves the variable unresol
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -79,27 +80,12 @@ def resolve(variable: Variable, get: Getter) -> str | None:
 
 def single_text(value: Value) -> str | None:
     """A single-valued key's value as policies compare it; None for a multi-valued key."""
-    if value.__class__ is str:
-        return value  # type: ignore[return-value]  # the class was just compared
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return number_text(value)
-    if isinstance(value, (bytes, bytearray)):
-        return _base64(bytes(value))
+        return str(value).removesuffix(".0")
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
     return None
-
-
-def number_text(value: float) -> str:
-    """``1700000000`` for whole numbers, else Python's shortest form."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _base64(value: bytes) -> str:
-    import base64  # noqa: PLC0415 - binary keys are rare, and this module is on the start path
-
-    return base64.b64encode(value).decode("ascii")
