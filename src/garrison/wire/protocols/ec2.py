@@ -1,0 +1,117 @@
+"""EC2 Query: AWS Query with capitalized names, lists without a wrapper, and an answer without a result element.
+
+https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from garrison.core.http import Request, Response
+from garrison.core.model import Member, OperationModel, ServiceModel, Shape
+from garrison.wire.protocols.base import refuse
+from garrison.wire.protocols.query import Node, Parse, Parser, decode_form, escape, namespace, tree
+from garrison.wire.protocols.xml import XmlWriter
+
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+class Ec2Parser(Parser):
+    """Compiles shapes into functions from parameter trees to document values, by EC2's names."""
+
+    def _compile(self, shape: Shape, variant: str) -> Parse:
+        if shape.type == "list":
+            return self._list(shape, flat=True)
+        return super()._compile(shape, variant)
+
+    def _structure(self, shape: Shape) -> Parse:
+        fields = [(input_name(member), name, self.of(member)) for name, member in shape.members.items()]
+
+        def parse(node: Node) -> dict[str, Any]:
+            if isinstance(node, str):
+                if node:
+                    refuse("Expected a structure")
+                return {}
+            found: dict[str, Any] = {}
+            for wire, name, convert in fields:
+                inner = node.get(wire)
+                if inner is not None:
+                    found[name] = convert(inner)
+            return found
+
+        return parse
+
+
+def input_name(member: Member) -> str:
+    """A member's name in a form: ``queryName`` as it is, else the location name or the member's own, capitalized."""
+    query_name = member.traits.get("queryName")
+    if query_name:
+        return str(query_name)
+    name = str(member.traits.get("locationName", member.name))
+    return name[0].upper() + name[1:]
+
+
+class Ec2Protocol:
+    """EC2 Query."""
+
+    name = "ec2"
+
+    def __init__(self) -> None:
+        self._parsers: WeakKeyDictionary[ServiceModel, Ec2Parser] = WeakKeyDictionary()
+        self._writers: WeakKeyDictionary[ServiceModel, XmlWriter] = WeakKeyDictionary()
+
+    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+        """The form (of a POST's body, of a GET's query string) as a document. Raises CommonError("malformed")."""
+        parameters = decode_form(request.query if request.method == "GET" else request.body.decode("latin-1"))
+        if operation.input is None:
+            return {}
+        parser = self._parsers.get(operation.model)
+        if parser is None:
+            parser = self._parsers[operation.model] = Ec2Parser()
+        document: dict[str, Any] = parser.of(operation.input)(tree(parameters))
+        return document
+
+    def serialize(self, operation: OperationModel, result: Any, request_id: str) -> Response:  # noqa: ANN401 - struct or dict
+        """``<XResponse><requestId>…</requestId>…``; an operation without output answers ``<return>true</return>``."""
+        name = f"{operation.name}Response"
+        out = [f'{_DECLARATION}<{name} xmlns="{_namespace(operation.model)}"><requestId>{escape(request_id)}</requestId>']
+        if operation.output is None:
+            out.append("<return>true</return>")
+        else:
+            writer = self._writers.get(operation.model)
+            if writer is None:
+                writer = self._writers[operation.model] = XmlWriter()
+            writer.content(operation.output.shape)({} if result is None else result, out)
+        out.append(f"</{name}>")
+        return Response(200, _headers(request_id), "".join(out).encode())
+
+    def serialize_error(
+        self,
+        model: ServiceModel,  # noqa: ARG002 - the interface's
+        operation: OperationModel | None,  # noqa: ARG002
+        code: str,
+        message: str,
+        status: int,
+        request_id: str,
+        members: Mapping[str, Any],
+        *,
+        sender_fault: bool,  # noqa: ARG002
+    ) -> Response:
+        """``<Response><Errors><Error>…``. EC2's errors have no members of their own; text ones are added all the same."""
+        further = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items() if value is not None)
+        body = (
+            f"{_DECLARATION}<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{further}"
+            f"</Error></Errors><RequestID>{escape(request_id)}</RequestID></Response>"
+        )
+        return Response(status, _headers(request_id), body.encode())
+
+
+def _namespace(model: ServiceModel) -> str:
+    """EC2's answers end the model's namespace with a slash."""
+    return namespace(model).rstrip("/") + "/"
+
+
+def _headers(request_id: str) -> list[tuple[str, str]]:
+    return [("x-amzn-requestid", request_id), ("content-type", "text/xml;charset=UTF-8")]
