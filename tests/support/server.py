@@ -217,8 +217,9 @@ class Server:
         return "\n".join(self.log().splitlines()[-lines:])
 
     def garrison(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run ``garrison ARGUMENTS`` on this server's data directory. Raises CalledProcessError on a failure if ``check``."""
-        environment = clean_environment({"GARRISON_DATA_DIR": str(self.data_dir), **self.environment})
+        """Run ``garrison ARGUMENTS`` on this server's data directory. Raises ServerError on a failure if ``check``."""
+        store = {"GARRISON_STORE": self.store} if self.store else {}
+        environment = clean_environment({"GARRISON_DATA_DIR": str(self.data_dir), **store, **self.environment})
         line = [*garrison_command(), *arguments]
         done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=300)
         if check and done.returncode:
