@@ -146,8 +146,8 @@ class JavaScript:
     server: Server
     directory: Path
 
-    def __call__(self, script: str, key: AccessKey | None = None, **variables: str) -> Done:
-        """Run ``tests/e2e/js/SCRIPT`` (CommonJS); the SDK finds endpoint, region and key in its usual environment variables."""
+    def __call__(self, script: str, key: AccessKey | None = None, *arguments: str) -> Done:
+        """Run ``tests/e2e/js/SCRIPT`` (CommonJS) with these arguments; the SDK finds endpoint, region and key in its usual environment variables."""
         key = key or self.server.credentials.admin
         modules = needs.built("js/node_modules/@aws-sdk/client-iam").parents[1]
         source = needs.ROOT / "tests" / "e2e" / "js" / script
@@ -161,10 +161,9 @@ class JavaScript:
                 "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
                 "AWS_MAX_ATTEMPTS": "1",
                 **({"AWS_SESSION_TOKEN": key.session_token} if key.session_token else {}),
-                **variables,
             }
         )
-        return run([needs.program("node"), str(source)], environment, self.directory)
+        return run([needs.program("node"), str(source), *arguments], environment, self.directory)
 
 
 def terraform_mirror() -> Path | None:
