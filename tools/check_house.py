@@ -26,8 +26,6 @@ SHARED_BY_THEIR_ROOM = {"inspect", "checks", "frameworks", "responsibility", "re
 """Not services: parts that the services of their room are built on."""
 CIPHERS = "cryptography.hazmat.primitives.ciphers"
 PRIVATE_KEY = re.compile(r"PrivateKey$|PrivateNumbers$|private_key$")
-PRIVATE_KEY_FILES = {"src/garrison/wire/tls.py"}
-"""The certificate of the endpoint itself is no customer's key: its private key never enters the store."""
 
 SUPPRESSION = re.compile(r"#\s*(noqa(?::\s*[A-Z0-9, ]+)?|type:\s*ignore(?:\[[^\]]*\])?|pragma:\s*no\s+cover)(?P<rest>.*)$")
 REASON = re.compile(r"^\s*(?:[-#(:]|because)\s*\S")
@@ -92,7 +90,7 @@ def check_keys(name: str, tree: ast.Module) -> Iterator[str]:
     for line, dotted in imported(tree):
         if dotted.startswith(CIPHERS):
             yield f"{name}:{line}: only `keys` may import `{CIPHERS}`"
-    if name in PRIVATE_KEY_FILES or not any(dotted.startswith("cryptography") for _, dotted in imported(tree)):
+    if not any(dotted.startswith("cryptography") for _, dotted in imported(tree)):
         return
     for node in ast.walk(tree):
         word = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -85,10 +85,9 @@ def configuration_page() -> str:
 
 def root_command() -> click.Group:
     """The ``garrison`` command."""
-    module = importlib.import_module("garrison.cli.main")
-    found = module.garrison
+    found = importlib.import_module("garrison.cli").cli
     if not isinstance(found, click.Group):
-        msg = "garrison.cli.main.garrison is not a click group"
+        msg = "garrison.cli.cli is not a click group"
         raise TypeError(msg)
     return found
 
