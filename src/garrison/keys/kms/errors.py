@@ -132,6 +132,34 @@ def duplicate_tags() -> api.TagException:
     return api.TagException("Duplicate tag keys")
 
 
+def two_specs() -> CommonError:
+    """CreateKey with the old and the new name of one parameter."""
+    return validation(
+        "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated."
+    )
+
+
+def wrong_usage(usage: str, spec: str) -> CommonError:
+    """CreateKey with a usage that keys of this spec do not have."""
+    return validation(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+
+
+def pending_window(days: int, shortest: int, longest: int) -> CommonError:
+    """ScheduleKeyDeletion with a waiting period that KMS does not allow."""
+    bound = f"greater than or equal to {shortest}" if days < shortest else f"less than or equal to {longest}"
+    return validation(
+        f"1 validation error detected: Value '{days}' at 'pendingWindowInDays' failed to satisfy constraint: "
+        f"Member must have value {bound}"
+    )
+
+
+def missing(member: str) -> CommonError:
+    """A member that the model lets out and this call needs."""
+    return validation(
+        f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+    )
+
+
 def data_key_length() -> CommonError:
     """GenerateDataKey with both of KeySpec and NumberOfBytes, or none."""
     return validation("Please specify either number of bytes or key spec.")
@@ -155,6 +183,11 @@ def validation(text: str) -> CommonError:
     return CommonError("validation", text)
 
 
-def unsupported(text: str) -> api.UnsupportedOperationException:
-    """What KMS has and Garrison has not, or what a kind of key cannot do."""
-    return api.UnsupportedOperationException(text)
+def not_built(parameter: str, value: str = "") -> api.UnsupportedOperationException:
+    """A parameter, or a value of one, that KMS has and Garrison has not."""
+    return api.UnsupportedOperationException(f"Garrison does not support {parameter}{value and ' '}{value} yet.")
+
+
+def no_such_alias(arn: str) -> api.NotFoundException:
+    """An alias that is not there."""
+    return api.NotFoundException(f"Alias {arn} is not found.")

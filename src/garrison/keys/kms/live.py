@@ -123,6 +123,10 @@ class LiveKeys:
                 self._by_material.update({(region, material): found for material in found.materials})
         return found
 
+    def reread(self, tx: Transaction, region: str, key_id: str) -> LiveKey | None:
+        """The key as the database has it now, past the cache: for a write, which holds the lock and must not build on what was."""
+        return self._load(tx, region, key_id)
+
     def find_by_material(self, tx: Transaction, region: str, material_id: str) -> LiveKey | None:
         """The key that a ciphertext was made with."""
         found = self._by_material.get((region, material_id))

@@ -58,8 +58,34 @@ def live_keys(ctx: Context) -> LiveKeys:
     return keys
 
 
+def own(ctx: Context, key_id: str) -> Named:
+    """What ``key_id`` names, for an operation that takes only keys of the caller's account, and no alias names."""
+    found = named(ctx, key_id, aliases=False)
+    return found if found.target.account == ctx.account else _missing(ctx, found.target.arn, found.target.account, "")
+
+
+def locked(ctx: Context, key_id: str) -> LiveKey:
+    """The key that :func:`own` names, as it stands while this write holds the lock. Raises NotFoundException."""
+    key = own(ctx, key_id).key
+    found = live_keys(ctx).reread(ctx.tx, key.region, key.key_id)
+    if found is None:
+        raise errors.no_such_key(key.arn)
+    return found
+
+
 def named(ctx: Context, key_id: str, *, aliases: bool = True) -> Named:
-    """What ``key_id`` names. ``aliases``: whether the operation takes alias names; most that change a key do not."""
+    """What ``key_id`` names. ``aliases``: whether the operation takes alias names; most that change a key do not.
+
+    Looked up once a call: declaration, condition keys and handler speak of the same key.
+    """
+    memo = f"kms:{aliases}:{key_id}"
+    found: Named | None = ctx.scratch.get(memo)
+    if found is None:
+        found = ctx.scratch[memo] = _look_up(ctx, key_id, aliases=aliases)
+    return found
+
+
+def _look_up(ctx: Context, key_id: str, *, aliases: bool) -> Named:
     if not key_id.startswith("arn:"):
         return _local(ctx, ctx.account, key_id, aliases=aliases)
     try:

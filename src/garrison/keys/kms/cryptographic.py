@@ -1,0 +1,246 @@
+"""Encrypt, Decrypt, ReEncrypt: the key never leaves, and a ciphertext names the key that made it.
+
+A caller who may not use a ciphertext's key learns nothing of it: a key of another account, one that does not exist and one that
+is refused are answered alike. A ciphertext of the right form is looked into only after the key's policy allowed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from garrison.api import kms as api
+from garrison.core.context import Context
+from garrison.core.errors import CommonError
+from garrison.core.operation import Check, Target, operation
+from garrison.keys.kms import conditions, errors, names, states
+from garrison.keys.kms.ciphertext import Material, Unreadable, material_id_of
+from garrison.keys.kms.conditions import SYMMETRIC
+from garrison.keys.kms.live import LiveKey
+
+IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
+
+
+def usable(key: LiveKey, algorithm: str | None, grant_tokens: Sequence[str] | None) -> Material:
+    """The material to encrypt with.
+
+    Raises InvalidGrantTokenException (there are no grants, so no token is one), DisabledException, KMSInvalidStateException,
+    InvalidKeyUsageException.
+    """
+    if grant_tokens:
+        raise errors.grant_token()
+    states.must_be_usable(key)
+    if algorithm not in {None, key.spec}:
+        raise errors.wrong_algorithm(algorithm or "", key.spec)
+    if key.current is None:
+        raise errors.pending_import(key.arn)
+    return key.current
+
+
+def without_blobs(**members: Any) -> Mapping[str, Any]:  # noqa: ANN401 - members are of any type
+    """What CloudTrail keeps of a cryptographic request: everything but the bytes, by the model's names."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+# Encrypt
+
+
+def _encrypting(ctx: Context, req: api.EncryptRequest) -> Target:
+    return names.named(ctx, req.key_id).target
+
+
+def _encrypt_context(ctx: Context, req: api.EncryptRequest) -> dict[str, Any]:
+    return conditions.cryptographic(
+        ctx,
+        alias=names.named(ctx, req.key_id).alias,
+        context=req.encryption_context,
+        algorithm=req.encryption_algorithm or SYMMETRIC,
+    )
+
+
+def _encrypt_audit(req: api.EncryptRequest) -> Mapping[str, Any]:
+    return without_blobs(
+        keyId=req.key_id,
+        encryptionAlgorithm=req.encryption_algorithm or SYMMETRIC,
+        encryptionContext=req.encryption_context,
+        dryRun=req.dry_run,
+    )
+
+
+@operation("kms", resource=_encrypting, context=_encrypt_context, read=True, audit_request=_encrypt_audit)
+def encrypt(ctx: Context, req: api.EncryptRequest) -> api.EncryptResponse:
+    """Encrypt up to 4,096 bytes under a key, bound to an encryption context."""
+    key = names.named(ctx, req.key_id).key
+    material = usable(key, req.encryption_algorithm, req.grant_tokens)
+    if req.dry_run:
+        raise errors.dry_run()
+    blob = material.encrypt(ctx.random, req.plaintext, req.encryption_context)
+    return api.EncryptResponse(ciphertext_blob=blob, key_id=key.arn, encryption_algorithm=SYMMETRIC)
+
+
+# The key of a ciphertext
+
+
+def _source(ctx: Context, action: str, key_id: str | None, blob: bytes | None) -> names.Named:
+    """The key that a request decrypts with: the one it names, else the one its ciphertext names.
+
+    Raises InvalidCiphertextException where there is neither, AccessDeniedException where the ciphertext's key is not here.
+    """
+    if key_id is not None:
+        return names.named(ctx, key_id)
+    if blob is None:
+        raise errors.missing("ciphertextBlob")
+    found: names.Named | None = ctx.scratch.get("kms:source")
+    if found is None:
+        found = ctx.scratch["kms:source"] = _of_ciphertext(ctx, action, blob)
+    return found
+
+
+def _of_ciphertext(ctx: Context, action: str, blob: bytes) -> names.Named:
+    try:
+        material_id = material_id_of(blob)
+    except Unreadable:
+        raise errors.unreadable() from None
+    key = names.live_keys(ctx).find_by_material(ctx.tx, ctx.region, material_id)
+    if key is None:
+        raise CommonError("access_denied", names.unknown_ciphertext(ctx.principal, action))
+    return names.Named(names.target_of(ctx, key, ciphertext=True), key, "")
+
+
+def _opened(key: LiveKey, blob: bytes | None, context: Mapping[str, str] | None, *, by_name: bool) -> tuple[bytes, Material]:
+    """The plaintext of a ciphertext of ``key``, and the material that made it.
+
+    Raises InvalidCiphertextException; IncorrectKeyException where the caller named (``by_name``) another key.
+    """
+    if blob is None:
+        raise errors.missing("ciphertextBlob")
+    try:
+        material = key.materials.get(material_id_of(blob))
+        if material is None:
+            raise errors.incorrect_key() if by_name else errors.unreadable()
+        return material.decrypt(blob, context), material
+    except Unreadable:
+        raise errors.unreadable() from None
+
+
+# Decrypt
+
+
+def _decrypting(ctx: Context, req: api.DecryptRequest) -> Target:
+    return _source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).target
+
+
+def _decrypt_context(ctx: Context, req: api.DecryptRequest) -> dict[str, Any]:
+    return conditions.cryptographic(
+        ctx,
+        alias=_source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).alias,
+        context=req.encryption_context,
+        algorithm=req.encryption_algorithm or SYMMETRIC,
+    )
+
+
+def _decrypt_audit(req: api.DecryptRequest) -> Mapping[str, Any]:
+    return without_blobs(
+        keyId=req.key_id,
+        encryptionAlgorithm=req.encryption_algorithm or SYMMETRIC,
+        encryptionContext=req.encryption_context,
+        dryRun=req.dry_run,
+    )
+
+
+@operation("kms", resource=_decrypting, context=_decrypt_context, read=True, audit_request=_decrypt_audit)
+def decrypt(ctx: Context, req: api.DecryptRequest) -> api.DecryptResponse:
+    """Decrypt what a key encrypted, under exactly the encryption context that it was encrypted with."""
+    key = _source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).key
+    usable(key, req.encryption_algorithm, req.grant_tokens)
+    if req.recipient is not None:
+        raise errors.not_built("Recipient")
+    if req.dry_run and IGNORE_CIPHERTEXT in (req.dry_run_modifiers or ()):
+        raise errors.dry_run()
+    plaintext, material = _opened(key, req.ciphertext_blob, req.encryption_context, by_name=req.key_id is not None)
+    if req.dry_run:
+        raise errors.dry_run()
+    return api.DecryptResponse(key_id=key.arn, plaintext=plaintext, encryption_algorithm=SYMMETRIC, key_material_id=material.id)
+
+
+# ReEncrypt
+
+
+def _from(ctx: Context, req: api.ReEncryptRequest) -> names.Named:
+    return _source(ctx, "kms:ReEncryptFrom", req.source_key_id, req.ciphertext_blob)
+
+
+def _from_target(ctx: Context, req: api.ReEncryptRequest) -> Target:
+    return _from(ctx, req).target
+
+
+def _on_same_key(ctx: Context, req: api.ReEncryptRequest) -> bool:
+    source, destination = _from(ctx, req).found, names.named(ctx, req.destination_key_id).found
+    return source is not None and destination is not None and source.arn == destination.arn
+
+
+def _from_context(ctx: Context, req: api.ReEncryptRequest) -> dict[str, Any]:
+    found = conditions.cryptographic(
+        ctx,
+        alias=_from(ctx, req).alias,
+        context=req.source_encryption_context,
+        algorithm=req.source_encryption_algorithm or SYMMETRIC,
+    )
+    found["kms:ReEncryptOnSameKey"] = _on_same_key(ctx, req)
+    return found
+
+
+def _to(ctx: Context, req: api.ReEncryptRequest) -> Sequence[Check]:
+    named = names.named(ctx, req.destination_key_id)
+    keys = conditions.cryptographic(
+        ctx,
+        alias=named.alias,
+        context=req.destination_encryption_context,
+        algorithm=req.destination_encryption_algorithm or SYMMETRIC,
+    )
+    keys["kms:ReEncryptOnSameKey"] = _on_same_key(ctx, req)
+    return (Check("kms:ReEncryptTo", named.target, keys),)
+
+
+def _re_encrypt_audit(req: api.ReEncryptRequest) -> Mapping[str, Any]:
+    return without_blobs(
+        sourceKeyId=req.source_key_id,
+        sourceEncryptionAlgorithm=req.source_encryption_algorithm or SYMMETRIC,
+        sourceEncryptionContext=req.source_encryption_context,
+        destinationKeyId=req.destination_key_id,
+        destinationEncryptionAlgorithm=req.destination_encryption_algorithm or SYMMETRIC,
+        destinationEncryptionContext=req.destination_encryption_context,
+        dryRun=req.dry_run,
+    )
+
+
+@operation(
+    "kms",
+    action="kms:ReEncryptFrom",
+    resource=_from_target,
+    context=_from_context,
+    checks=_to,
+    read=True,
+    audit_request=_re_encrypt_audit,
+)
+def re_encrypt(ctx: Context, req: api.ReEncryptRequest) -> api.ReEncryptResponse:
+    """Decrypt under one key and encrypt under another; the plaintext stays inside."""
+    source, destination = _from(ctx, req).key, names.named(ctx, req.destination_key_id).key
+    usable(source, req.source_encryption_algorithm, req.grant_tokens)
+    target = usable(destination, req.destination_encryption_algorithm, req.grant_tokens)
+    if req.dry_run and IGNORE_CIPHERTEXT in (req.dry_run_modifiers or ()):
+        raise errors.dry_run()
+    plaintext, material = _opened(
+        source, req.ciphertext_blob, req.source_encryption_context, by_name=req.source_key_id is not None
+    )
+    if req.dry_run:
+        raise errors.dry_run()
+    return api.ReEncryptResponse(
+        ciphertext_blob=target.encrypt(ctx.random, plaintext, req.destination_encryption_context),
+        source_key_id=source.arn,
+        key_id=destination.arn,
+        source_encryption_algorithm=SYMMETRIC,
+        destination_encryption_algorithm=SYMMETRIC,
+        source_key_material_id=material.id,
+        destination_key_material_id=target.id,
+    )

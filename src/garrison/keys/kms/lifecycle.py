@@ -1,0 +1,181 @@
+"""Keys: made, described, listed, enabled and disabled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from garrison.api import kms as api
+from garrison.core.context import Context
+from garrison.core.operation import Check, Target, operation
+from garrison.identity.resource_principals import Resolved
+from garrison.keys.kms import conditions, errors, items, names, policies, states
+from garrison.keys.kms.ciphertext import ID_BYTES, MATERIAL_BYTES
+from garrison.keys.kms.live import key_arn, key_conditions
+from garrison.keys.kms.pages import Pager
+from garrison.keys.kms.tags import checked_tags, put_tags
+
+
+def own_key(ctx: Context, req: Any) -> Target:  # noqa: ANN401 - any request that names a key
+    """The key of a request, for operations within the account."""
+    return names.own(ctx, req.key_id).target
+
+
+def any_key(ctx: Context, req: Any) -> Target:  # noqa: ANN401 - any request that names a key
+    """The key of a request, for operations across accounts and by alias."""
+    return names.named(ctx, req.key_id).target
+
+
+def caller(ctx: Context, _req: Any) -> dict[str, Any]:  # noqa: ANN401 - any request
+    """The condition keys of operations that have no others."""
+    return conditions.caller(ctx)
+
+
+# CreateKey
+
+
+def _new_key(ctx: Context, req: api.CreateKeyRequest) -> dict[str, Any]:
+    spec = req.key_spec or req.customer_master_key_spec or conditions.SYMMETRIC
+    usage, origin = req.key_usage or "ENCRYPT_DECRYPT", req.origin or "AWS_KMS"
+    return {
+        **conditions.caller(ctx),
+        **key_conditions(spec, usage, origin, multi_region=bool(req.multi_region)),
+        **conditions.request_tags(req.tags),
+        "kms:BypassPolicyLockoutSafetyCheck": bool(req.bypass_policy_lockout_safety_check),
+    }
+
+
+def _tagging(ctx: Context, req: api.CreateKeyRequest) -> Sequence[Check]:
+    """A key that is made with tags is tagged: that needs its own permission (CreateKey, parameter Tags)."""
+    if not req.tags:
+        return ()
+    target = Target(arn=key_arn(ctx.region, ctx.account, "*", ctx.partition), account=ctx.account)
+    return (Check("kms:TagResource", target, {**conditions.caller(ctx), **conditions.request_tags(req.tags)}),)
+
+
+@operation("kms", resource="*", context=_new_key, checks=_tagging)
+def create_key(ctx: Context, req: api.CreateKeyRequest) -> api.CreateKeyResponse:
+    """Make a symmetric encryption key with material of its own."""
+    _must_be_symmetric(req)
+    checked_tags(req.tags or [])
+    key_id = ctx.uuid()
+    target = Target(arn=key_arn(ctx.region, ctx.account, key_id, ctx.partition), account=ctx.account)
+    text = req.policy or policies.default_policy(ctx.account, ctx.partition)
+    policy = policies.checked(ctx, text, target, bypass=bool(req.bypass_policy_lockout_safety_check))
+    _insert(ctx, key_id, req.description or "", text, policy)
+    put_tags(ctx.tx, ctx.region, key_id, req.tags or [])
+    return api.CreateKeyResponse(key_metadata=items.metadata(items.changed(ctx, ctx.region, key_id)))
+
+
+_INSERT_KEY = (
+    "INSERT INTO kms_key (region, key_id, account, description, state, usage, spec, origin, manager, multi_region, created_at,"
+    " material_id, policy, policy_resolved, policy_principals)"
+    " VALUES (?, ?, ?, ?, ?, 'ENCRYPT_DECRYPT', 'SYMMETRIC_DEFAULT', 'AWS_KMS', 'CUSTOMER', 0, ?, ?, ?, ?, ?)"
+)
+_INSERT_MATERIAL = "INSERT INTO kms_material (region, material_id, key_id, sealed, created_at) VALUES (?, ?, ?, ?, ?)"
+
+
+def _insert(ctx: Context, key_id: str, description: str, text: str, policy: Resolved) -> None:
+    """The rows of a new key: its metadata, and its material, which is made here and sealed at once."""
+    material_id = ctx.random(ID_BYTES).hex()
+    ctx.tx.run(
+        _INSERT_KEY,
+        ctx.region,
+        key_id,
+        ctx.account,
+        description,
+        states.ENABLED,
+        ctx.now,
+        material_id,
+        text,
+        policy.text,
+        policy.principals,
+    )
+    sealed = names.live_keys(ctx).seal(ctx.region, key_id, material_id, ctx.random(MATERIAL_BYTES))
+    ctx.tx.run(_INSERT_MATERIAL, ctx.region, material_id, key_id, sealed, ctx.now)
+
+
+def _must_be_symmetric(req: api.CreateKeyRequest) -> None:
+    """Raises ValidationException for what KMS refuses, UnsupportedOperationException for what Garrison does not have."""
+    if req.key_spec and req.customer_master_key_spec:
+        raise errors.two_specs()
+    spec = req.key_spec or req.customer_master_key_spec or conditions.SYMMETRIC
+    if spec != conditions.SYMMETRIC:
+        raise errors.not_built("KeySpec", spec)
+    if req.key_usage not in {None, "ENCRYPT_DECRYPT"}:
+        raise errors.wrong_usage(req.key_usage or "", spec)
+    if req.origin not in {None, "AWS_KMS"}:
+        raise errors.not_built("Origin", req.origin or "")
+    if req.custom_key_store_id or req.xks_key_id:
+        raise errors.not_built("CustomKeyStoreId")
+    if req.multi_region:
+        raise errors.not_built("MultiRegion")
+
+
+# DescribeKey, ListKeys
+
+
+def _describing(ctx: Context, req: api.DescribeKeyRequest) -> dict[str, Any]:
+    return conditions.cryptographic(ctx, alias=names.named(ctx, req.key_id).alias, algorithm=None)
+
+
+@operation("kms", resource=any_key, context=_describing, read=True)
+def describe_key(ctx: Context, req: api.DescribeKeyRequest) -> api.DescribeKeyResponse:
+    """Show a key's metadata, in any state."""
+    key = names.named(ctx, req.key_id).key
+    if req.grant_tokens:
+        raise errors.grant_token()
+    return api.DescribeKeyResponse(key_metadata=items.metadata(key))
+
+
+@operation("kms", resource="*", read=True)
+def list_keys(ctx: Context, req: api.ListKeysRequest) -> api.ListKeysResponse:
+    """List the keys of the account in this Region, by id. No account shares a key through RAM here, so that list is empty."""
+    owners = req.resource_owners or ["SELF"]
+    pager = Pager(ctx, req, sorted(set(owners)), default=100, most=1000)
+    rows: list[tuple[str]] = []
+    if "SELF" in owners:
+        rows = ctx.tx.all(
+            "SELECT key_id FROM kms_key WHERE account = ? AND region = ? AND key_id > ? ORDER BY key_id LIMIT ?",
+            ctx.account,
+            ctx.region,
+            pager.after,
+            pager.limit + 1,
+        )
+    page = pager.cut(rows, lambda row: row[0])
+    keys = [
+        api.KeyListEntry(key_id=key_id, key_arn=key_arn(ctx.region, ctx.account, key_id, ctx.partition))
+        for (key_id,) in page.items
+    ]
+    return api.ListKeysResponse(keys=keys, next_marker=page.marker, truncated=page.truncated)
+
+
+# EnableKey, DisableKey, UpdateKeyDescription
+
+
+@operation("kms", resource=own_key, context=caller)
+def enable_key(ctx: Context, req: api.EnableKeyRequest) -> None:
+    """Let a key be used."""
+    _set_state(ctx, req.key_id, states.ENABLED)
+
+
+@operation("kms", resource=own_key, context=caller)
+def disable_key(ctx: Context, req: api.DisableKeyRequest) -> None:
+    """Keep a key from being used, until it is enabled again."""
+    _set_state(ctx, req.key_id, states.DISABLED)
+
+
+def _set_state(ctx: Context, key_id: str, state: str) -> None:
+    key = names.locked(ctx, key_id)
+    states.must_not_be_pending_deletion(key)
+    ctx.tx.run("UPDATE kms_key SET state = ? WHERE region = ? AND key_id = ?", state, key.region, key.key_id)
+    items.changed(ctx, key.region, key.key_id)
+
+
+@operation("kms", resource=own_key, context=caller)
+def update_key_description(ctx: Context, req: api.UpdateKeyDescriptionRequest) -> None:
+    """Change what a key's description says."""
+    key = names.locked(ctx, req.key_id)
+    states.must_not_be_pending_deletion(key)
+    ctx.tx.run("UPDATE kms_key SET description = ? WHERE region = ? AND key_id = ?", req.description, key.region, key.key_id)
+    items.changed(ctx, key.region, key.key_id)
