@@ -56,7 +56,7 @@ class Member:
 class Shape:
     """A named type of a model.
 
-    ``type`` is one of structure, list, map, string, character, integer, long, float, double, boolean, blob, timestamp, bigdecimal...
+    ``type`` is one of structure, list, map, string, character, integer, long, float, double, boolean, blob, timestamp ...
     """
 
     def __init__(self, model: ServiceModel, name: str, traits: Mapping[str, Any]) -> None:

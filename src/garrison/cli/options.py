@@ -1,0 +1,119 @@
+"""Settings as options: each is declared once, in ``config.Settings``."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from garrison.config import ConfigError, Settings, load_settings
+
+_HELP = {
+    "data_dir": "Where state is kept.",
+    "root_key_file": "The root key; it may not lie in the data directory.",
+    "host": "Address to listen on; anything but loopback needs TLS.",
+    "port": "Port to listen on; 0 takes a free one.",
+    "region": "Region for the profile and the credentials file.",
+    "account": "The first account's id, at the first start only.",
+    "workers": "API processes.",
+    "store": "postgresql:// URL; SQLite in the data directory without it.",
+    "tls": "Serve HTTPS, with a certificate of its own unless one is given.",
+    "tls_cert": "Certificate chain, PEM.",
+    "tls_key": "Private key of the certificate, PEM.",
+    "dev": "State in memory, and POST /_garrison/reset; enforcement is the same.",
+    "credentials_file": "Write endpoint, account and first credentials there as JSON (mode 0600).",
+    "log_level": "debug, info, warning or error.",
+    "max_body_bytes": "Largest request body of a call that is not streamed.",
+    "max_head_bytes": "Largest request line and headers together.",
+    "read_timeout": "Seconds that a client has for a request's head, and again for its body.",
+    "max_connections": "Connections that one worker holds at once.",
+}
+
+STATE = ("data_dir", "root_key_file", "store")
+"""What every command that opens the state takes."""
+
+
+def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options for the named settings; all of them where none is named."""
+    chosen = names or tuple(field.name for field in fields(Settings))
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(chosen):
+            kind = str(Settings.__annotations__[name])
+            flag = "--" + name.replace("_", "-")
+            if kind == "bool":
+                option = click.option(flag, name, is_flag=True, default=None, help=_HELP[name])
+            else:
+                option = click.option(flag, name, default=None, metavar=_metavar(kind), help=_HELP[name])
+            command = option(command)
+        return command
+
+    return add
+
+
+def _metavar(kind: str) -> str:
+    return {"int": "NUMBER", "float": "SECONDS"}.get(kind, "PATH" if kind.startswith("Path") else "TEXT")
+
+
+def settings_from(given: dict[str, Any]) -> Settings:
+    """The settings, or a plain message and exit status 2."""
+    try:
+        return load_settings(given)
+    except ConfigError as error:
+        fail(str(error), status=2)
+
+
+def fail(message: str, *, status: int = 1) -> NoReturn:
+    """Say what is wrong and exit."""
+    click.echo(f"garrison: {message}", err=True)
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def opened(settings: Settings, *, fresh: bool = False) -> Iterator[Any]:
+    """The state for a command-line tool, beside a running server: ``app.State``.
+
+    ``fresh`` allows a data directory that holds none yet. Exits with a plain message where it cannot be opened.
+    """
+    from garrison import app  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.keys.keyring import RootKeyError  # noqa: PLC0415
+    from garrison.store import SchemaError, StoreUnavailable  # noqa: PLC0415
+
+    if not fresh and not settings.store and not (settings.data_dir / "garrison.db").exists():
+        fail(f"there is no state in {settings.data_dir}: has `garrison serve` been started?")
+    with _slot(settings.data_dir, app.TOOL_SLOTS) as slot:
+        try:
+            state = app.open_state(settings, slot)
+        except (ConfigError, RootKeyError, SchemaError, StoreUnavailable) as error:
+            fail(str(error))
+        try:
+            yield state
+        finally:
+            state.close()
+
+
+@contextlib.contextmanager
+def _slot(data_dir: Path, slots: range) -> Iterator[int]:
+    """A process number that no other tool has at this moment."""
+    folder = data_dir / "slots"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for slot in slots:
+        descriptor = os.open(folder / str(slot), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        try:
+            yield slot
+        finally:
+            os.close(descriptor)
+        return
+    fail("too many garrison commands at once")

@@ -1,0 +1,195 @@
+"""Settings: from the command line, then ``GARRISON_*`` variables, then a TOML file, then the defaults.
+
+An unknown variable or key stops the start: a misspelt setting never leaves a protection off in silence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from garrison.core.net import is_loopback
+
+PREFIX = "GARRISON_"
+CONFIG_VARIABLE = "GARRISON_CONFIG"
+
+
+class ConfigError(Exception):
+    """A setting that Garrison will not start with; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Each field is an option, a variable and a key of the same name."""
+
+    data_dir: Path
+    """Where state is kept (made with mode 0700)."""
+    root_key_file: Path
+    """The root key: outside the data directory, so that a copy of one is useless without the other."""
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback needs TLS."""
+    port: int = 4566
+    """Port to listen on; 0 takes a free one."""
+    region: str = "us-east-1"
+    """The Region that `garrison init` writes into the profile."""
+    account: str = ""
+    """The first account's id, at the first start only; random where empty."""
+    workers: int = 1
+    """API processes."""
+    store: str = ""
+    """`postgresql://…` for PostgreSQL; empty for SQLite in the data directory."""
+    tls: bool = False
+    """Serve HTTPS, with a certificate made in the data directory where none is given."""
+    tls_cert: Path | None = None
+    """Certificate chain, PEM."""
+    tls_key: Path | None = None
+    """Private key of the certificate, PEM."""
+    dev: bool = False
+    """State in memory, and POST /_garrison/reset; enforcement is the same."""
+    credentials_file: Path | None = None
+    """Where to write endpoint, account and first credentials as JSON (mode 0600)."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+    max_body_bytes: int = 8 * 1024 * 1024
+    """Largest request body of a call that is not streamed."""
+    max_head_bytes: int = 64 * 1024
+    """Largest request line and headers together."""
+    read_timeout: float = 20.0
+    """Seconds that a client has to send a request's head, and again its body."""
+    max_connections: int = 1024
+    """Connections that one worker holds at once."""
+
+    @property
+    def database(self) -> str | Path:
+        """What the store opens: a URL, or the directory of the SQLite file."""
+        return self.store or self.data_dir
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the listener."""
+        return is_loopback(self.host)
+
+
+_NAMES = frozenset(field.name for field in fields(Settings))
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def load_settings(given: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    ``given`` are those of the command line (None where not given). Raises ConfigError on an unknown name, a value
+    of the wrong form, and on an address that is not loopback without TLS.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    values.update(_from_file(environ))
+    values.update(_from_environ(environ))
+    values.update({name: value for name, value in (given or {}).items() if value is not None})
+    return _checked(values)
+
+
+def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
+    named = environ.get(CONFIG_VARIABLE)
+    path = Path(named) if named else platformdirs.user_config_path("garrison") / "config.toml"
+    if not named and not path.exists():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        msg = f"cannot read `{path}`: {error}"
+        raise ConfigError(msg) from error
+    for key in found:
+        if key not in _NAMES:
+            msg = f"unknown key `{key}` in {path}"
+            raise ConfigError(msg)
+    return found
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in _NAMES or variable != variable.upper():
+            msg = f"unknown variable `{variable}`"
+            raise ConfigError(msg)
+        found[name] = value
+    return found
+
+
+def _checked(values: dict[str, Any]) -> Settings:
+    custom = "data_dir" in values
+    data_dir = Path(values.pop("data_dir", None) or platformdirs.user_data_path("garrison")).absolute()
+    default_key = (
+        data_dir.with_name(f"{data_dir.name}.root-key") if custom else platformdirs.user_config_path("garrison") / "root.key"
+    )
+    root_key = Path(values.pop("root_key_file", None) or default_key).absolute()
+    if root_key.is_relative_to(data_dir):
+        msg = f"the root key `{root_key}` may not lie in the data directory `{data_dir}`"
+        raise ConfigError(msg)
+    settings = Settings(
+        data_dir=data_dir, root_key_file=root_key, **{name: _typed(name, value) for name, value in values.items()}
+    )
+    _check_values(settings)
+    return settings
+
+
+def _typed(name: str, value: Any) -> Any:  # noqa: ANN401 - a setting may be of any type
+    kind = str(Settings.__annotations__[name])
+    try:
+        if kind == "bool":
+            return _boolean(value)
+        if kind == "int":
+            return int(value)
+        if kind == "float":
+            return float(value)
+        if kind.startswith("Path"):
+            return Path(value).absolute()
+        return str(value)
+    except (TypeError, ValueError) as error:
+        msg = f"`{value}` is no value for {name}"
+        raise ConfigError(msg) from error
+
+
+def _boolean(value: Any) -> bool:  # noqa: ANN401 - text from a variable, or a TOML boolean
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in {"1", "true", "yes", "on"}:
+        return True
+    if str(value).lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError(value)
+
+
+def _check_values(settings: Settings) -> None:
+    for wrong, problem in _problems(settings):
+        if wrong:
+            raise ConfigError(problem)
+
+
+def _problems(settings: Settings) -> Iterator[tuple[bool, str]]:
+    """Each rule that settings must keep, and what to say where one is broken."""
+    tls = settings.tls or settings.tls_cert is not None
+    limits = (settings.max_body_bytes, settings.max_head_bytes, settings.max_connections, settings.read_timeout)
+    account = settings.account
+    yield bool(account) and not re.fullmatch(r"[0-9]{12}", account), f"account `{account}` is not 12 digits"
+    yield not 0 <= settings.port <= 65535, f"port {settings.port} is not within 0 and 65535"
+    yield not 1 <= settings.workers <= 64, f"workers {settings.workers} is not within 1 and 64"
+    yield settings.log_level not in _LEVELS, f"log_level `{settings.log_level}` is none of {', '.join(_LEVELS)}"
+    yield bool(settings.store) and not re.match(r"postgres(ql)?://", settings.store), "store is no postgresql:// URL"
+    yield (settings.tls_cert is None) != (settings.tls_key is None), "tls_cert and tls_key go together"
+    yield min(limits) <= 0, "limits are positive"
+    yield (
+        not settings.loopback and not tls,
+        f"host `{settings.host}` is not loopback: beyond it Garrison listens with TLS only (--tls)",
+    )
+    yield settings.dev and bool(settings.store), "dev keeps state in memory: it takes no store"
+    yield settings.dev and settings.workers != 1, "dev keeps state in memory: it has one worker"

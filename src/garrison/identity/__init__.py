@@ -1,0 +1,1 @@
+"""Who calls: users, groups, roles, temporary credentials, and what each may do."""

@@ -1,0 +1,432 @@
+"""Credentials and policies of principals, kept in memory and dropped when they change.
+
+The request path finds here who an access key belongs to and what its owner's compiled policies are, without
+reading the database. Entries are made on first use and stand until the store's change log names something that
+they were made of (the user, one of its groups, an attached policy): a change acknowledged by any process of the node
+is seen by the next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from garrison.core.arn import parse_arn
+from garrison.core.errors import CommonError
+from garrison.core.ports import Sealer, Transaction
+from garrison.core.principal import Principal, Session
+from garrison.identity.tokens import Grant, open_token
+from garrison.policy import Policy, PolicyInputs, PolicySet, compile_policy
+from garrison.store import Store
+
+LIMIT = 20_000
+"""Entries that each cache holds before the older half goes."""
+
+USE_SECONDS = 60.0
+"""How often the last use of a key by the same service is written down, at most."""
+
+Dependency = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An access key that may sign: its secret and its owner."""
+
+    secret: str
+    principal: Principal
+    owner: str
+    """The unique id whose policies apply: AIDA, AROA, or the account's number for root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role as AssumeRole needs it."""
+
+    account: str
+    role_id: str
+    arn: str
+    name: str
+    trust: Policy
+    """Its trust policy, compiled, with users and roles as unique ids."""
+    max_session_duration: int
+    """Seconds."""
+    tags: Mapping[str, str]
+
+
+class _Cache:
+    """Values by key, each with what it was made of."""
+
+    def __init__(self) -> None:
+        self.values: dict[Any, Any] = {}
+        self._dependents: dict[Dependency, set[Any]] = {}
+
+    def put(self, key: Any, value: Any, made_of: Iterable[Dependency]) -> None:  # noqa: ANN401 - any kind of entry
+        if len(self.values) >= LIMIT:
+            for old in list(self.values)[: LIMIT // 2]:
+                del self.values[old]
+            live = self.values.keys()
+            self._dependents = {name: kept for name, keys in self._dependents.items() if (kept := keys & live)}
+        self.values[key] = value
+        for dependency in made_of:
+            self._dependents.setdefault(dependency, set()).add(key)
+
+    def drop(self, dependency: Dependency) -> None:
+        for key in self._dependents.pop(dependency, ()):
+            self.values.pop(key, None)
+
+    def clear(self) -> None:
+        self.values.clear()
+        self._dependents.clear()
+
+
+class Principals:
+    """The identities of every account, as the gateway needs them."""
+
+    def __init__(self, store: Store, sealer: Sealer, aws_policy: Callable[[str], str | None]) -> None:
+        """``aws_policy`` gives the document of an AWS managed policy by its ARN."""
+        self._store = store
+        self._sealer = sealer
+        self._aws_policy = aws_policy
+        self._keys = _Cache()
+        self._sessions = _Cache()
+        self._inputs = _Cache()
+        self._policies = _Cache()
+        self._roles = _Cache()
+        self._used: dict[str, tuple[float, str, str]] = {}
+        self._unsaved: dict[str, tuple[float, str, str]] = {}
+        for kind in ("access-key", "user", "group", "role", "policy"):
+            store.on_change(kind, self._dropper(kind))
+
+    def credential(self, access_key_id: str, token: str | None, now: float) -> Credential:
+        """Who may sign with this key.
+
+        Raises CommonError: ``unknown_access_key`` for a key that does not exist, is inactive or has a token that
+        is not its own; ``expired_token``.
+        """
+        if token:
+            return self._session(access_key_id, token, now)
+        found = self._keys.values.get(access_key_id)
+        if found is None:
+            found = self._load_key(access_key_id)
+        if not isinstance(found, Credential):
+            raise CommonError("unknown_access_key")
+        return found
+
+    def inputs(self, credential: Credential) -> PolicyInputs:
+        """The caller's side of a decision: identity policies, boundary, session policies."""
+        session = credential.principal.session
+        policies, arns = (session.policies, session.policy_arns) if session else ((), ())
+        key = (credential.owner, policies, arns)
+        found: PolicyInputs | None = self._inputs.values.get(key)
+        if found is None:
+            found = self._load_inputs(credential, policies, arns)
+        return found
+
+    def owner_inputs(self, account: str, owner_id: str) -> PolicyInputs:
+        """A user's or role's policies by its unique id, without any session's (the policy simulator)."""
+        made_of: set[Dependency] = set()
+        return self._owner_inputs(account, owner_id, made_of)
+
+    def check_use(self, principal: Principal, service: str, operation: str) -> None:
+        """Refuse what a kind of temporary credential may never be used for, whatever its policies say.
+
+        Source: IAM User Guide, "Compare AWS STS credentials": those of GetSessionToken call IAM only after MFA, and of STS only
+        AssumeRole and GetCallerIdentity; those of GetFederationToken call no IAM, and of STS only GetCallerIdentity.
+        Raises CommonError("unknown_access_key"), as AWS answers.
+        """
+        session = principal.session
+        if session is None or session.kind == "assume-role" or service not in {"iam", "sts"}:
+            return
+        federated = session.kind == "federation-token"
+        if service == "iam" and (federated or session.mfa_at is None):
+            raise CommonError("unknown_access_key")
+        own_answer = {"GetSessionToken", "GetFederationToken"}
+        if service == "sts" and operation not in {"GetCallerIdentity", *own_answer, *(() if federated else ("AssumeRole",))}:
+            raise CommonError("unknown_access_key")
+
+    def used(self, credential: Credential, service: str, region: str, now: float) -> None:
+        """Note that a long-term key was used; ``save_uses`` writes it down."""
+        key = credential.principal.access_key_id
+        last = self._used.get(key)
+        if last is None or now - last[0] >= USE_SECONDS or last[1] != service or last[2] != region:
+            self._used[key] = self._unsaved[key] = (now, service, region)
+
+    def save_uses(self, tx: Transaction) -> int:
+        """Write down when keys were last used, since the last time; how many. Call within a unit of work, now and then."""
+        unsaved, self._unsaved = self._unsaved, {}
+        for key, (now, service, region) in unsaved.items():
+            if key.startswith("AKIA"):
+                sql = (
+                    "UPDATE iam_access_key SET last_used = ?, last_used_service = ?, last_used_region = ? WHERE access_key_id = ?"
+                )
+                tx.run(sql, now, service, region, key)
+        if len(self._used) > LIMIT:
+            self._used.clear()
+        return len(unsaved)
+
+    @property
+    def has_unsaved_uses(self) -> bool:
+        """Whether ``save_uses`` has something to write."""
+        return bool(self._unsaved)
+
+    def role(self, arn: str) -> Role | None:
+        """A role by its ARN; None where there is none."""
+        found: Role | None = self._roles.values.get(arn)
+        return found or self._load_role(arn)
+
+    def managed_document(self, arn: str) -> str | None:
+        """The default version of a managed policy, the account's or AWS's; None where there is none."""
+        if arn.startswith("arn:aws:iam::aws:policy/"):
+            return self._aws_policy(arn)
+        row = self._store.reading().one(
+            "SELECT v.document FROM iam_policy p JOIN iam_policy_version v"
+            " ON v.account = p.account AND v.policy_id = p.policy_id AND v.version = p.default_version WHERE p.arn = ?",
+            arn,
+        )
+        return None if row is None else str(row[0])
+
+    def _load_role(self, arn: str) -> Role | None:
+        try:
+            named = parse_arn(arn)
+        except ValueError:
+            return None
+        if named.service != "iam" or named.resource_type != "role":
+            return None
+        tx = self._store.reading()
+        row = tx.one(
+            "SELECT role_id, name, path, trust_resolved, max_session_duration FROM iam_role"
+            " WHERE account = ? AND name_folded = ?",
+            named.account,
+            named.resource_name.lower(),
+        )
+        if row is None or f"arn:aws:iam::{named.account}:role{row[2]}{row[1]}" != arn:
+            return None
+        role_id, name, _, trust, longest = row
+        compiled = compile_policy(trust, "trust", id=arn, arn=arn, name=name)
+        found = Role(named.account, role_id, arn, name, compiled, longest, _tags(tx, named.account, role_id))
+        self._roles.put(arn, found, (("role", role_id),))
+        return found
+
+    def _dropper(self, kind: str) -> Callable[[str | None], None]:
+        caches = (self._keys, self._sessions, self._inputs, self._policies, self._roles)
+
+        def drop(key: str | None) -> None:
+            for cache in caches:
+                if key is None:
+                    cache.clear()
+                else:
+                    cache.drop((kind, key))
+
+        return drop
+
+    # Long-term credentials
+
+    def _load_key(self, access_key_id: str) -> Credential | None:
+        tx = self._store.reading()
+        row = tx.one("SELECT account, owner_id, secret, status FROM iam_access_key WHERE access_key_id = ?", access_key_id)
+        if row is None or row[3] != "Active":
+            # Not kept: a stranger could fill the cache with keys that do not exist.
+            return None
+        account, owner, sealed, _ = row
+        secret = self._sealer.unseal("access-key", sealed, access_key_id.encode()).decode()
+        made_of = {("access-key", access_key_id)}
+        principal = self._owner(tx, account, owner, access_key_id, made_of)
+        if principal is None:
+            return None
+        found = Credential(secret, principal, owner)
+        self._keys.put(access_key_id, found, made_of)
+        return found
+
+    def _owner(self, tx: Transaction, account: str, owner: str, access_key_id: str, made_of: set[Dependency]) -> Principal | None:
+        """The user, or the root user, that a long-term key or a GetSessionToken session is of."""
+        if owner == account:
+            return Principal(
+                kind="root", account=account, arn=f"arn:aws:iam::{account}:root", id=account, access_key_id=access_key_id
+            )
+        made_of.add(("user", owner))
+        row = tx.one("SELECT name, path FROM iam_user WHERE account = ? AND user_id = ?", account, owner)
+        if row is None:
+            return None
+        name, path = row
+        return Principal(
+            kind="user",
+            account=account,
+            arn=f"arn:aws:iam::{account}:user{path}{name}",
+            id=owner,
+            name=name,
+            access_key_id=access_key_id,
+            tags=_tags(tx, account, owner),
+        )
+
+    # Temporary credentials
+
+    def _session(self, access_key_id: str, token: str, now: float) -> Credential:
+        key = (access_key_id, token)
+        found: Credential | None = self._sessions.values.get(key)
+        if found is not None:
+            session = found.principal.session
+            if session is None or now >= session.expires_at:
+                raise CommonError("expired_token")
+            return found
+        grant = open_token(self._sealer, access_key_id, token, now)
+        made_of: set[Dependency] = set()
+        principal = self._session_principal(grant, access_key_id, made_of)
+        if principal is None:
+            raise CommonError("unknown_access_key")
+        found = Credential(grant.secret, principal, grant.owner_id)
+        self._sessions.put(key, found, made_of)
+        return found
+
+    def _session_principal(self, grant: Grant, access_key_id: str, made_of: set[Dependency]) -> Principal | None:
+        tx = self._store.reading()
+        if grant.kind == "assume-role":
+            return self._role_session(tx, grant, access_key_id, made_of)
+        owner = self._owner(tx, grant.account, grant.owner_id, access_key_id, made_of)
+        if owner is None:
+            return None
+        session = _session(grant, issuer_arn=owner.arn, issuer_name=owner.name)
+        if grant.kind == "session-token":
+            return Principal(
+                kind=owner.kind,
+                account=owner.account,
+                arn=owner.arn,
+                id=owner.id,
+                name=owner.name,
+                access_key_id=access_key_id,
+                session=session,
+                tags=owner.tags,
+            )
+        return Principal(
+            kind="federated-user",
+            account=grant.account,
+            arn=f"arn:aws:sts::{grant.account}:federated-user/{grant.session_name}",
+            id=f"{grant.account}:{grant.session_name}",
+            name=grant.session_name,
+            access_key_id=access_key_id,
+            session=session,
+            tags=_merged(owner.tags, grant.tags),
+        )
+
+    @staticmethod
+    def _role_session(tx: Transaction, grant: Grant, access_key_id: str, made_of: set[Dependency]) -> Principal | None:
+        made_of.add(("role", grant.owner_id))
+        row = tx.one("SELECT name, path FROM iam_role WHERE account = ? AND role_id = ?", grant.account, grant.owner_id)
+        if row is None:
+            return None
+        name, path = row
+        return Principal(
+            kind="assumed-role",
+            account=grant.account,
+            arn=f"arn:aws:sts::{grant.account}:assumed-role/{name}/{grant.session_name}",
+            id=f"{grant.owner_id}:{grant.session_name}",
+            name=name,
+            access_key_id=access_key_id,
+            session=_session(grant, issuer_arn=f"arn:aws:iam::{grant.account}:role{path}{name}", issuer_name=name),
+            tags=_merged(_tags(tx, grant.account, grant.owner_id), grant.tags),
+        )
+
+    # Policies
+
+    def _load_inputs(self, credential: Credential, policies: tuple[str, ...], arns: tuple[str, ...]) -> PolicyInputs:
+        account = credential.principal.account
+        made_of: set[Dependency] = set()
+        owner = self._owner_inputs(account, credential.owner, made_of)
+        session = credential.principal.session
+        if not policies and not arns and (session is None or session.kind != "federation-token"):
+            found = owner
+        else:
+            # A federated user without session policies may do nothing: its session set is there, and empty.
+            inline = [compile_policy(text, "session", id=f"session-policy-{index}") for index, text in enumerate(policies)]
+            attached = [self._managed(arn, "session", made_of) for arn in arns]
+            found = PolicyInputs(
+                identity=owner.identity,
+                boundary=owner.boundary,
+                session=PolicySet([*inline, *(policy for policy in attached if policy is not None)]),
+                scps=owner.scps,
+            )
+        self._inputs.put((credential.owner, policies, arns), found, made_of)
+        return found
+
+    def _owner_inputs(self, account: str, owner: str, made_of: set[Dependency]) -> PolicyInputs:
+        if owner == account:
+            return PolicyInputs(identity=PolicySet([]), boundary=None, session=None, scps=())
+        tx = self._store.reading()
+        kind = "role" if owner.startswith("AROA") else "user"
+        made_of.add((kind, owner))
+        policies = self._policies_of(tx, account, owner, made_of)
+        if kind == "user":
+            groups = tx.all(
+                "SELECT group_id FROM iam_membership WHERE account = ? AND user_id = ? ORDER BY group_id", account, owner
+            )
+            for (group,) in groups:
+                made_of.add(("group", group))
+                policies += self._policies_of(tx, account, group, made_of)
+        return PolicyInputs(
+            identity=PolicySet(policies), boundary=self._boundary(tx, kind, account, owner, made_of), session=None, scps=()
+        )
+
+    def _policies_of(self, tx: Transaction, account: str, owner: str, made_of: set[Dependency]) -> list[Policy]:
+        inline = tx.all(
+            "SELECT name, document FROM iam_inline_policy WHERE account = ? AND owner_id = ? ORDER BY name", account, owner
+        )
+        found = [compile_policy(text, "identity", id=f"{owner}/{name}", name=name, attached_to=owner) for name, text in inline]
+        attached = tx.all(
+            "SELECT policy_arn FROM iam_attachment WHERE account = ? AND owner_id = ? ORDER BY policy_arn", account, owner
+        )
+        found += [policy for (arn,) in attached if (policy := self._managed(arn, "identity", made_of)) is not None]
+        return found
+
+    def _boundary(self, tx: Transaction, kind: str, account: str, owner: str, made_of: set[Dependency]) -> PolicySet | None:
+        query = {
+            "user": "SELECT boundary_arn FROM iam_user WHERE account = ? AND user_id = ?",
+            "role": "SELECT boundary_arn FROM iam_role WHERE account = ? AND role_id = ?",
+        }[kind]
+        row = tx.one(query, account, owner)
+        if row is None or row[0] is None:
+            return None
+        policy = self._managed(row[0], "boundary", made_of)
+        # A boundary whose policy is gone allows nothing.
+        return PolicySet([policy] if policy is not None else [])
+
+    def _managed(self, arn: str, kind: Any, made_of: set[Dependency]) -> Policy | None:  # noqa: ANN401 - a policy kind
+        """A managed policy's default version, compiled once for all who have it."""
+        made_of.add(("policy", arn))
+        key = (arn, kind)
+        found: Policy | None = self._policies.values.get(key)
+        if found is None:
+            text = self.managed_document(arn)
+            if text is None:
+                return None
+            found = compile_policy(text, kind, id=arn, arn=arn, name=arn.rpartition("/")[2])
+            self._policies.put(key, found, (("policy", arn),))
+        return found
+
+
+def _session(grant: Grant, *, issuer_arn: str, issuer_name: str) -> Session:
+    return Session(
+        issued_at=grant.issued_at,
+        expires_at=grant.expires_at,
+        issuer_arn=issuer_arn,
+        issuer_id=grant.owner_id,
+        issuer_name=issuer_name,
+        session_name=grant.session_name,
+        tags=grant.tags,
+        transitive_tags=tuple(grant.transitive_tags),
+        source_identity=grant.source_identity,
+        policies=tuple(grant.policies),
+        policy_arns=tuple(grant.policy_arns),
+        mfa_at=grant.mfa_at,
+        chained=grant.chained,
+        kind=grant.kind,
+    )
+
+
+def _tags(tx: Transaction, account: str, owner: str) -> dict[str, str]:
+    return dict(tx.all("SELECT tag_key, tag_value FROM iam_tag WHERE account = ? AND resource_id = ?", account, owner))
+
+
+def _merged(owner: Any, session: Any) -> dict[str, str]:  # noqa: ANN401 - mappings of text
+    """The owner's tags with the session's over them; keys differ by more than case."""
+    taken = {key.lower() for key in session}
+    return {**{key: value for key, value in owner.items() if key.lower() not in taken}, **session}

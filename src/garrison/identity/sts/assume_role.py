@@ -1,0 +1,167 @@
+"""AssumeRole: a role's temporary credentials, where its trust policy and the caller's own policies admit it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from garrison.api import sts as api
+from garrison.core.context import Context
+from garrison.core.errors import CommonError
+from garrison.core.operation import Check, Keys, Target, operation
+from garrison.identity.sts.sessions import (
+    invalid,
+    mint,
+    new_secret,
+    packed_percentage,
+    refuse_mfa,
+    session_keys,
+    session_policies,
+    tag_keys,
+    tags_of,
+    token_use,
+)
+from garrison.identity.tokens import Grant
+from garrison.policy import compile_policy
+
+_CHAINED_SECONDS = 3600
+"""Longest session of a role assumed by a role's session (IAM User Guide, "Roles terms and concepts")."""
+
+
+def role_target(ctx: Context, req: api.AssumeRoleRequest) -> Target:
+    """The role, with its trust policy. One that does not exist trusts nobody, so that nobody learns whether it exists."""
+    if "role" in ctx.scratch:
+        return ctx.scratch["target"]  # type: ignore[no-any-return]
+    role = ctx.ports.principals.role(req.role_arn)
+    ctx.scratch["role"] = role
+    if role is None:
+        target = Target(arn=req.role_arn, account=_account_in(req.role_arn) or ctx.account, policy=_nobody(), policy_decides=True)
+    else:
+        target = Target(arn=role.arn, account=role.account, tags=role.tags, policy=role.trust, policy_decides=True)
+    ctx.scratch["target"] = target
+    return target
+
+
+def _nobody() -> Any:  # noqa: ANN401 - a compiled policy
+    return compile_policy('{"Version":"2012-10-17","Statement":[]}', "trust", id="none")
+
+
+def _account_in(arn: str) -> str:
+    parts = arn.split(":")
+    return parts[4] if len(parts) > 4 else ""
+
+
+def assume_role_keys(ctx: Context, req: api.AssumeRoleRequest) -> Keys:
+    """Condition keys of the call (service authorization reference for STS)."""
+    return session_keys(
+        {
+            "sts:RoleSessionName": req.role_session_name,
+            "sts:ExternalId": req.external_id,
+            "sts:SourceIdentity": _source_identity(ctx, req) or None,
+            "sts:TransitiveTagKeys": tuple(req.transitive_tag_keys or ()) or None,
+            "sts:DurationSeconds": req.duration_seconds,
+            **tag_keys({tag.key: tag.value for tag in req.tags or ()}),
+        }
+    )
+
+
+def assume_role_checks(ctx: Context, req: api.AssumeRoleRequest) -> Sequence[Check]:
+    """Tags and a source identity are permissions of their own, in the trust policy too."""
+    keys = assume_role_keys(ctx, req)
+    target = role_target(ctx, req)
+    checks = []
+    session = ctx.principal.session
+    if req.tags or req.transitive_tag_keys or (session is not None and session.transitive_tags):
+        checks.append(Check("sts:TagSession", target, keys))
+    if _source_identity(ctx, req):
+        checks.append(Check("sts:SetSourceIdentity", target, keys))
+    return checks
+
+
+@operation("sts", resource=role_target, context=assume_role_keys, checks=assume_role_checks, read=True)
+def assume_role(ctx: Context, req: api.AssumeRoleRequest) -> api.AssumeRoleResponse:
+    """Credentials of a role for at most its MaxSessionDuration (STS API reference, AssumeRole)."""
+    role = ctx.scratch["role"]
+    if ctx.principal.kind == "root":
+        message = "Roles may not be assumed by root accounts."
+        raise CommonError("access_denied", message)
+    if req.provided_contexts:
+        message = "Garrison has no trusted context provider: ProvidedContexts cannot be verified."
+        raise api.InvalidContextAssertionException(message)
+    refuse_mfa(req.serial_number, req.token_code)
+    session = ctx.principal.session
+    chained = ctx.principal.kind == "assumed-role"
+    tags, transitive = _session_tags(ctx, req)
+    policies, arns = session_policies(ctx, req.policy, req.policy_arns, role.account)
+    packed = packed_percentage(policies, arns, tags)
+    grant = Grant(
+        kind="assume-role",
+        account=role.account,
+        owner_id=role.role_id,
+        secret=new_secret(),
+        issued_at=ctx.now,
+        expires_at=float(int(ctx.now) + _duration(req.duration_seconds, role.max_session_duration, chained=chained)),
+        session_name=req.role_session_name,
+        tags=tags,
+        transitive_tags=transitive,
+        source_identity=_source_identity(ctx, req),
+        policies=policies,
+        policy_arns=arns,
+        mfa_at=session.mfa_at if session is not None and not chained else None,
+        chained=chained,
+    )
+    credentials = mint(ctx, grant, req.minimum_session_token_size)
+    return api.AssumeRoleResponse(
+        credentials=credentials,
+        assumed_role_user=api.AssumedRoleUser(
+            assumed_role_id=f"{role.role_id}:{req.role_session_name}",
+            arn=f"arn:aws:sts::{role.account}:assumed-role/{role.name}/{req.role_session_name}",
+        ),
+        packed_policy_size=packed,
+        source_identity=grant.source_identity or None,
+        **token_use(credentials),
+    )
+
+
+def _duration(asked: int | None, longest: int, *, chained: bool) -> int:
+    if chained:
+        longest = _CHAINED_SECONDS
+        message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+    else:
+        message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    seconds = asked or min(3600, longest)
+    if seconds > longest:
+        raise CommonError("validation", message)
+    return seconds
+
+
+def _source_identity(ctx: Context, req: api.AssumeRoleRequest) -> str:
+    """The source identity of the new session: once set it goes along the chain and cannot change."""
+    session = ctx.principal.session
+    kept = session.source_identity if session is not None else ""
+    asked = req.source_identity or ""
+    if kept and asked and kept != asked:
+        message = "SourceIdentity cannot be changed: the calling session already has one."
+        raise CommonError("access_denied", message)
+    return kept or asked
+
+
+def _session_tags(ctx: Context, req: api.AssumeRoleRequest) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Tags of the new session, and which of them go on to the next role (IAM User Guide, "Pass session tags")."""
+    tags = tags_of(req.tags)
+    folded = {key.lower() for key in tags}
+    for key in req.transitive_tag_keys or ():
+        if key.lower() not in folded:
+            message = "The specified transitive tag key must be included in the requested tags."
+            raise invalid(message)
+    session = ctx.principal.session
+    if session is None or ctx.principal.kind != "assumed-role":
+        return tags, tuple(req.transitive_tag_keys or ())
+    inherited = {key: value for key, value in session.tags.items() if key in session.transitive_tags}
+    if folded & {key.lower() for key in inherited}:
+        message = (
+            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling"
+            " session."
+        )
+        raise invalid(message)
+    return {**inherited, **tags}, (*inherited, *(req.transitive_tag_keys or ()))

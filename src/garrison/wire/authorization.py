@@ -1,0 +1,105 @@
+"""Steps 5 and 6 of a request's life: on what the call acts, and whether it may.
+
+The operation's own declaration names action, resources and condition keys; the policy room decides. Every
+target and every further check must be allowed; the first that is not decides the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from garrison.core.context import Context
+from garrison.core.errors import CommonError
+from garrison.core.operation import Check, Declaration, Keys, Target
+from garrison.core.principal import Principal
+from garrison.policy import Decision, GlobalContext, PolicyInputs, Request, authorize, denied_message, global_context
+
+_NO_KEYS: Keys = {}
+
+
+def declared_checks(declaration: Declaration, action: str, ctx: Context, req: Any) -> Iterator[Check]:  # noqa: ANN401 - any request struct
+    """Everything that must be allowed for this call, as the operation declares it."""
+    resource = declaration.resource
+    targets: Target | Sequence[Target] = (
+        Target(arn=resource, account=ctx.account) if isinstance(resource, str) else resource(ctx, req)
+    )
+    keys = declaration.context(ctx, req) if declaration.context is not None else _NO_KEYS
+    for target in (targets,) if isinstance(targets, Target) else targets:
+        yield Check(action, target, keys)
+    if declaration.checks is not None:
+        yield from declaration.checks(ctx, req)
+
+
+def decide(check: Check, ctx: Context, inputs: PolicyInputs) -> Decision:
+    """The decision on one check."""
+    target = check.target
+    context = global_context(ctx.principal, ctx.call, now=ctx.now, region=ctx.region, target=target, extra=check.keys)
+    request = Request(
+        action=check.action,
+        resource=target.arn,
+        resource_account=target.account,
+        principal=ctx.principal,
+        context=context,
+    )
+    return authorize(request, inputs, resource_policy=target.policy, resource_policy_decides=target.policy_decides)
+
+
+def authorize_call(checks: Iterator[Check], ctx: Context, inputs: PolicyInputs) -> Decision:
+    """Decide every check; the decision is kept in ``ctx.decision``.
+
+    Answers the decision on the operation's own action. Raises CommonError("access_denied") with AWS's text.
+    """
+    first: Decision | None = None
+    for check in checks:
+        decision = decide(check, ctx, inputs)
+        if first is None or not decision.allowed:
+            first = ctx.decision = decision
+            ctx.scratch["check"] = check
+        if not decision.allowed:
+            raise CommonError("access_denied", _denial(decision, ctx.principal, check))
+    if first is None:
+        # A declaration that names nothing has authorized nothing.
+        raise CommonError("access_denied")
+    return first
+
+
+def _denial(decision: Decision, principal: Principal, check: Check) -> str:
+    """AWS's sentence; where the target says so, without what would tell a stranger that it exists."""
+    target = check.target
+    if not target.denied_because or decision.outcome == "explicitDeny":
+        return denied_message(decision, principal.arn, check.action, target.arn)
+    where = target.denied_on or f"on resource: {target.arn}"
+    return f"User: {principal.arn} is not authorized to perform: {check.action} {where} because {target.denied_because}"
+
+
+def denial_details(decision: Decision, principal: Principal) -> dict[str, Any]:
+    """What sts:DecodeAuthorizationMessage shows of a denial (STS API reference, DecodeAuthorizationMessage)."""
+    request = decision.request
+    matched = [
+        {
+            "statementId": ref.sid,
+            "effect": ref.effect.upper(),
+            "sourcePolicyId": ref.policy_id,
+            "sourcePolicyType": decision.policy_type,
+        }
+        for ref in decision.matched_statements
+    ]
+    known = request.context.known() if isinstance(request.context, GlobalContext) else {}
+    return {
+        "allowed": False,
+        "explicitDeny": decision.outcome == "explicitDeny",
+        "matchedStatements": {"items": matched},
+        "failures": {"items": []},
+        "context": {
+            "principal": {"id": principal.id, "name": principal.name, "arn": principal.arn},
+            "action": request.action,
+            "resource": request.resource,
+            "conditions": {"items": [{"key": key, "values": {"items": _values(value)}} for key, value in known.items()]},
+        },
+    }
+
+
+def _values(value: Any) -> list[dict[str, str]]:  # noqa: ANN401 - a condition key's value or values
+    several = value if isinstance(value, list | tuple | set | frozenset) else (value,)
+    return [{"value": str(each)} for each in several]

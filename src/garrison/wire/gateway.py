@@ -1,0 +1,411 @@
+"""The gateway: the life of a request, in one list, with no way around it.
+
+``_STEPS`` below is that list. A step raises a ServiceError to end the call; whatever happens, the call is
+audited, and its answer leaves only when its event (and, for a write, its transaction) is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from garrison.audit import Recorder
+from garrison.core.clock import Clock, system_clock
+from garrison.core.context import Call, Context
+from garrison.core.errors import CommonError, ServiceError
+from garrison.core.http import Request, Response
+from garrison.core.ids import uuid4
+from garrison.core.model import load_model
+from garrison.core.operation import REGISTRY, Check, Declaration, Target
+from garrison.core.ports import Ports
+from garrison.identity.principals import Principals
+from garrison.identity.sts.messages import encode_message
+from garrison.store import Store
+from garrison.wire import events
+from garrison.wire.authorization import authorize_call, declared_checks, denial_details
+from garrison.wire.codec import codec
+from garrison.wire.exchange import Exchange
+from garrison.wire.routing import Route, Router, RoutingError
+from garrison.wire.sigv4 import Verifier, payload_decoder, read_claim
+
+log = logging.getLogger("garrison.wire")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Internal = Callable[[Request, Call], Response | None]
+"""Answers Garrison's own paths (/_garrison/…); None for every other."""
+
+_FALLBACK = "sts"
+"""Whose protocol answers a request that names no service."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """Bounds on what a client may send."""
+
+    body_bytes: int
+    read_seconds: float
+
+
+@dataclass(slots=True)
+class Allowance:
+    """So many a second: whoever has no credentials cannot fill the disk with events of failed calls."""
+
+    per_second: int = 50
+    suppressed: int = 0
+    """Calls that were counted and not recorded, since the start."""
+    _second: int = 0
+    _used: int = 0
+
+    def admit(self, now: float) -> bool:
+        """Whether one more may be recorded in this second."""
+        if int(now) != self._second:
+            self._second, self._used = int(now), 0
+        self._used += 1
+        if self._used > self.per_second:
+            self.suppressed += 1
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class Gateway:
+    """An ASGI application: one for each worker process, all of it on one event loop."""
+
+    store: Store
+    recorder: Recorder
+    principals: Principals
+    ports: Ports
+    limits: Limits
+    region: str
+    internal: Internal
+    clock: Clock = system_clock
+    calls: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    """Answered calls by service, operation and status, since the start."""
+    verifier: Verifier = field(default_factory=Verifier)
+    router: Router = field(default_factory=Router)
+    strangers: Allowance = field(default_factory=Allowance)
+    """How many failed calls of nobody in particular are put on record one by one."""
+    _flushing: asyncio.Future[None] | None = None
+
+    # Network
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] != "http":
+            return
+        request, call = _read_head(scope)
+        try:
+            request.body = await self._read_body(request, receive)
+        except CommonError as error:
+            exchange = self._refused(request, call, error)
+            await _write(send, self._settled(exchange), close=True)
+            return
+        own = self.internal(request, call)
+        if own is not None:
+            await _write(send, own)
+            return
+        exchange = self.handle(request, call)
+        await _write(send, await self._settle(exchange))
+
+    async def _read_body(self, request: Request, receive: Receive) -> bytes:
+        """The whole body. Raises CommonError: ``too_large``, or ``timeout`` when it does not come in time."""
+        length = request.header("content-length")
+        if length and (not length.isdecimal() or int(length[:20]) > self.limits.body_bytes):
+            raise CommonError("too_large")
+        try:
+            async with asyncio.timeout(self.limits.read_seconds):
+                message = await receive()
+                body: bytes = message.get("body", b"")
+                if not message.get("more_body", False):
+                    return body
+                return await self._read_rest(body, receive)
+        except TimeoutError as error:
+            raise CommonError("timeout") from error
+
+    async def _read_rest(self, body: bytes, receive: Receive) -> bytes:
+        parts, size = [body], len(body)
+        more = True
+        while more:
+            if size > self.limits.body_bytes:
+                raise CommonError("too_large")
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise CommonError("timeout")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            more = message.get("more_body", False)
+        if size > self.limits.body_bytes:
+            raise CommonError("too_large")
+        return b"".join(parts)
+
+    # The life of a request
+
+    def handle(self, request: Request, call: Call) -> Exchange:
+        """Take one request through the steps. Never raises; the exchange holds the answer."""
+        exchange = self._exchange(request, call)
+        try:
+            for step in _STEPS:
+                step(self, exchange)
+        except ServiceError as error:
+            exchange.error = error
+        except Exception:
+            log.exception("a call failed inside", extra={"request_id": exchange.request_id})
+            exchange.error = CommonError("internal")
+        if exchange.error is not None:
+            self._fail(exchange)
+        return exchange
+
+    def _exchange(self, request: Request, call: Call) -> Exchange:
+        return Exchange(request, call, self.clock(), uuid4(), codec(_FALLBACK))
+
+    def _find_route(self, exchange: Exchange) -> None:
+        """Find the service, its protocol and the operation.
+
+        Pure, and before the signature is verified, so that a refusal speaks the service's own protocol; what is wrong with
+        signature or route is raised only in the order that follows.
+        """
+        try:
+            exchange.claim = read_claim(exchange.request)
+        except CommonError as error:
+            exchange.error = error
+        try:
+            found = self.router.route(exchange.request, exchange.claim.service if exchange.claim is not None else None)
+        except RoutingError as error:
+            exchange.error = exchange.error or error
+            exchange.service, exchange.operation_name = error.service or "", error.operation_name or ""
+            exchange.codec = codec(error.service or _FALLBACK, error.protocol if error.service else None)
+            return
+        exchange.route = found
+        exchange.service, exchange.operation_name = found.service, found.operation.name
+        exchange.codec = codec(found.service, found.protocol)
+
+    def _authenticate(self, exchange: Exchange) -> None:
+        """Verify the signature. What is unsigned goes on only to an operation that asks for no signature."""
+        if exchange.error is not None and not isinstance(exchange.error, RoutingError):
+            raise exchange.error
+        claim, request = exchange.claim, exchange.request
+        if claim is None:
+            if not _open_to_all(exchange.route):
+                raise CommonError("missing_authentication")
+            return
+        self.store.refresh()
+        credential = self.principals.credential(claim.access_key_id, claim.session_token, exchange.now)
+        signing_name = load_model(exchange.service).signing_name if exchange.service else None
+        self.verifier.verify(claim, request, credential.secret, now=exchange.now, service=signing_name)
+        decoder = payload_decoder(claim, request, credential.secret, signatures=self.verifier.signatures)
+        if decoder is not None:
+            request.body = decoder.feed(request.body)
+            decoder.finish()
+        exchange.credential = credential
+        self.principals.used(credential, exchange.service, claim.region, exchange.now)
+        if exchange.error is not None:
+            raise exchange.error
+
+    def _decode(self, exchange: Exchange) -> None:
+        """Read the request into the operation's type and hold it against the model's constraints."""
+        found = exchange.route
+        if found is None:
+            raise CommonError("unknown_operation")
+        principal = exchange.principal
+        exchange.ctx = Context(
+            request_id=exchange.request_id,
+            service=found.service,
+            operation=found.operation.name,
+            now=exchange.now,
+            account=principal.account,
+            region=(exchange.claim.region if exchange.claim is not None else "") or self.region,
+            principal=principal,
+            call=exchange.call,
+            tx=self.store.reading(),
+            ports=self.ports,
+        )
+        exchange.declaration = _declaration(found)
+        if exchange.declaration is not None:
+            exchange.struct = exchange.codec.decode(found.operation, exchange.request, found.path_parameters)
+
+    def _authorize(self, exchange: Exchange) -> None:
+        """Decide. What the model has and Garrison has not is authorized all the same: a stranger learns nothing."""
+        ctx, declaration, credential = exchange.ctx, exchange.declaration, exchange.credential
+        if ctx is None or exchange.route is None:
+            raise CommonError("access_denied")
+        if declaration is not None and declaration.auth == "unsigned":
+            return
+        if credential is None:
+            raise CommonError("missing_authentication")
+        self.principals.check_use(credential.principal, exchange.service, exchange.operation_name)
+        if declaration is not None and declaration.auth == "signed":
+            return
+        action = _action(declaration, exchange.route)
+        checks = (
+            declared_checks(declaration, action, ctx, exchange.struct)
+            if declaration is not None
+            else iter((Check(action, Target(arn="*", account=ctx.account)),))
+        )
+        try:
+            authorize_call(checks, ctx, self.principals.inputs(credential))
+        except CommonError as error:
+            self._explain_denial(exchange, error)
+            raise
+        finally:
+            exchange.decision = ctx.decision
+
+    def _explain_denial(self, exchange: Exchange, error: CommonError) -> None:
+        """EC2 hands out the details of a denial, sealed; sts:DecodeAuthorizationMessage opens them."""
+        ctx = exchange.ctx
+        if ctx is None or exchange.service != "ec2" or ctx.decision is None:
+            return
+        sealed = encode_message(self.ports.sealer, ctx.account, denial_details(ctx.decision, ctx.principal))
+        error.message = (
+            f"You are not authorized to perform this operation. {error.message}. Encoded authorization failure message: {sealed}"
+        )
+
+    def _run(self, exchange: Exchange) -> None:
+        """Run the handler, a write inside its own savepoint with its event, and encode the answer."""
+        declaration, ctx, found = exchange.declaration, exchange.ctx, exchange.route
+        if ctx is None or found is None:
+            raise CommonError("access_denied")
+        if declaration is None:
+            msg = f"Garrison does not implement {found.service}:{found.operation.name} yet."
+            raise CommonError("not_implemented", msg)
+        if declaration.read:
+            exchange.result = declaration.handler(ctx, exchange.struct)
+            exchange.response = exchange.codec.encode(found.operation, exchange.result, ctx.request_id)
+            self.recorder.observe(*events.success(exchange))
+            return
+        with self.store.writing() as tx:
+            ctx.tx = tx
+            exchange.result = declaration.handler(ctx, exchange.struct)
+            exchange.response = exchange.codec.encode(found.operation, exchange.result, ctx.request_id)
+            event = events.success(exchange)
+        # Only now is the unit part of the group: an event of work that was undone would be a lie.
+        self.recorder.write(*event, ctx.items)
+
+    # Failure, and the end of a call
+
+    def _fail(self, exchange: Exchange) -> None:
+        """Answer the error in the service's own protocol, and put it on record."""
+        error = exchange.error or CommonError("internal")
+        exchange.response = exchange.codec.encode_error(exchange.operation, error, exchange.request_id)
+        if exchange.credential is not None or self.strangers.admit(exchange.now):
+            self.recorder.observe(*events.failure(exchange, error))
+
+    def _refused(self, request: Request, call: Call, error: CommonError) -> Exchange:
+        """A request whose body was never read: answered in its protocol, as far as its head tells it."""
+        exchange = self._exchange(request, call)
+        self._find_route(exchange)
+        exchange.error = error
+        self._fail(exchange)
+        return exchange
+
+    async def _settle(self, exchange: Exchange) -> Response:
+        """The answer, once what it says is safe: a write waits for its group, and so does a read that saw an open group."""
+        if not self.store.has_pending:
+            return self._settled(exchange)
+        if self._flushing is None:
+            loop = asyncio.get_running_loop()
+            self._flushing = loop.create_future()
+            loop.call_soon(self._flush)
+        try:
+            await asyncio.shield(self._flushing)
+        except CommonError as error:
+            return self._lost(exchange, error)
+        return self._counted(exchange)
+
+    def _settled(self, exchange: Exchange) -> Response:
+        """The answer of a call that no open group touches."""
+        try:
+            self.recorder.flush()
+        except CommonError as error:
+            return self._lost(exchange, error)
+        return self._counted(exchange)
+
+    def _flush(self) -> None:
+        """Commit the group of this turn of the event loop, then let its answers go."""
+        flushing, self._flushing = self._flushing, None
+        if flushing is None:
+            return
+        try:
+            self.recorder.flush()
+        except CommonError as error:
+            _break(flushing, error)
+        except Exception:
+            log.exception("a group of calls could not be committed")
+            _break(flushing, CommonError("unavailable"))
+        else:
+            flushing.set_result(None)
+
+    def _lost(self, exchange: Exchange, error: CommonError) -> Response:
+        """The store did not take it: nothing of the call happened, and the client is told so."""
+        exchange.response = exchange.codec.encode_error(exchange.operation, error, exchange.request_id)
+        return self._counted(exchange)
+
+    def _counted(self, exchange: Exchange) -> Response:
+        response = exchange.response or Response(500)
+        self.calls[exchange.service, exchange.operation_name if exchange.route else "", response.status] += 1
+        return response
+
+
+_STEPS: tuple[Callable[[Gateway, Exchange], None], ...] = (
+    Gateway._find_route,  # noqa: SLF001 - the class's own list
+    Gateway._authenticate,  # noqa: SLF001
+    Gateway._decode,  # noqa: SLF001
+    Gateway._authorize,  # noqa: SLF001
+    Gateway._run,  # noqa: SLF001
+)
+"""The life of a request. Every call of every service goes through all of it, in this order."""
+
+
+def _break(flushing: asyncio.Future[None], error: CommonError) -> None:
+    flushing.set_exception(error)
+    flushing.exception()  # read here too: every client of the group may have gone
+
+
+def _open_to_all(found: Route | None) -> bool:
+    declaration = _declaration(found) if found is not None else None
+    return declaration is not None and declaration.auth == "unsigned"
+
+
+def _declaration(found: Route) -> Declaration | None:
+    return REGISTRY.get((found.service, found.operation.name.lower()))
+
+
+def _action(declaration: Declaration | None, found: Route) -> str:
+    if declaration is not None and declaration.action is not None:
+        return declaration.action
+    return f"{found.operation.model.signing_name}:{found.operation.name}"
+
+
+def _read_head(scope: Mapping[str, Any]) -> tuple[Request, Call]:
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    request = Request(
+        method=scope["method"],
+        path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+    )
+    client = scope["client"]
+    call = Call(
+        source_ip=client[0] if client else "",
+        user_agent=request.header("user-agent"),
+        host=request.header("host"),
+        secure=scope["scheme"] == "https",
+        referer=request.header("referer"),
+    )
+    return request, call
+
+
+async def _write(send: Send, response: Response, *, close: bool = False) -> None:
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers if name.lower() != "content-length"
+    ]
+    headers.append((b"content-length", str(len(response.body)).encode()))
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

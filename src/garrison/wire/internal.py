@@ -1,0 +1,70 @@
+"""Garrison's own paths: health, metrics, and in dev mode the reset. Unsigned, so they tell and do little.
+
+No bucket can be called ``_garrison`` or ``_localstack``: the paths are nobody else's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from garrison.core.context import Call
+from garrison.core.http import Request, Response
+from garrison.core.net import is_loopback
+from garrison.wire.metrics import Metrics
+
+_JSON = [("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
+
+
+@dataclass(slots=True)
+class InternalPaths:
+    """Answers ``/_garrison/…``."""
+
+    version: str
+    services: Mapping[str, str]
+    """Service to ``available``: what has handlers."""
+    collect: Callable[[], Metrics]
+    reset: Callable[[], None] | None
+    """Back to the first start; None outside dev mode."""
+
+    def __call__(self, request: Request, call: Call) -> Response | None:
+        """The answer to one of these paths; None for any other."""
+        path = request.path
+        if not path.startswith(("/_garrison/", "/_localstack/")):
+            return None
+        if path in {"/_garrison/health", "/_localstack/health"}:
+            return self._health(request)
+        if path == "/_garrison/metrics":
+            return self._metrics(request, call)
+        if path == "/_garrison/reset" and self.reset is not None:
+            return self._reset(request, call)
+        return _answer(404, {"message": "Not Found"})
+
+    def _health(self, request: Request) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            return _answer(405, {"message": "Method Not Allowed"})
+        return _answer(
+            200, {"status": "running", "version": self.version, "edition": "garrison", "services": dict(self.services)}
+        )
+
+    def _metrics(self, request: Request, call: Call) -> Response:
+        """For this machine alone: who calls what is nobody else's business."""
+        if not is_loopback(call.source_ip):
+            return _answer(403, {"message": "metrics are served to loopback only"})
+        if request.method not in {"GET", "HEAD"}:
+            return _answer(405, {"message": "Method Not Allowed"})
+        body, kind = self.collect().exposition()
+        return Response(200, [("content-type", kind)], body)
+
+    def _reset(self, request: Request, call: Call) -> Response:
+        """A web page may not reset a developer's server behind its back: no browser's request is taken."""
+        browser = request.header("origin") or request.header("sec-fetch-site")
+        if request.method != "POST" or browser or not is_loopback(call.source_ip) or self.reset is None:
+            return _answer(403, {"message": "reset takes a POST from a program on this machine"})
+        self.reset()
+        return _answer(200, {"status": "reset"})
+
+
+def _answer(status: int, document: Mapping[str, object]) -> Response:
+    return Response(status, list(_JSON), json.dumps(document).encode())
