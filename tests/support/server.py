@@ -76,11 +76,6 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONUNBUFFERED": "1", **(extra or {})}
 
 
-def garrison_command() -> list[str]:
-    """The command as a user would have it, from the interpreter that runs the tests."""
-    return [sys.executable, "-m", "garrison"]
-
-
 @dataclass(slots=True)
 class Server:
     """One server on a port and a directory of its own. ``start`` it before use; ``stop`` or ``kill`` ends it."""
@@ -94,6 +89,8 @@ class Server:
     account: str | None = None
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = (sys.executable, "-m", "garrison")
+    """How to start ``garrison``: by default from the interpreter that runs the tests."""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     started: Credentials | None = None
@@ -127,7 +124,7 @@ class Server:
 
     def command(self) -> list[str]:
         """The command line of ``start``."""
-        line = [*garrison_command(), "serve", "--port", str(self.port), "--credentials-file", str(self.credentials_file)]
+        line = [*self.program, "serve", "--port", str(self.port), "--credentials-file", str(self.credentials_file)]
         line += ["--dev"] if self.dev else ["--data-dir", str(self.data_dir)]
         line += ["--workers", str(self.workers)] if self.workers != 1 else []
         line += ["--store", self.store] if self.store else []
@@ -220,7 +217,7 @@ class Server:
         """Run ``garrison ARGUMENTS`` on this server's data directory. Raises ServerError on a failure if ``check``."""
         store = {"GARRISON_STORE": self.store} if self.store else {}
         environment = clean_environment({"GARRISON_DATA_DIR": str(self.data_dir), **store, **self.environment})
-        line = [*garrison_command(), *arguments]
+        line = [*self.program, *arguments]
         done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=300)
         if check and done.returncode:
             msg = f"{line} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
