@@ -67,7 +67,7 @@ _QUERY: Names = _EVERYWHERE | {
 
 _JSON: Names = _EVERYWHERE | {
     "access_denied": ("AccessDeniedException", 400, "Access denied"),
-    "missing_authentication": ("MissingAuthenticationTokenException", 400, "Missing Authentication Token"),
+    "missing_authentication": ("MissingAuthenticationTokenException", 400, "Request is missing Authentication Token"),
     "incomplete_signature": ("IncompleteSignatureException", 400, "The request signature does not conform to AWS standards."),
     "signature_mismatch": ("InvalidSignatureException", 400, _MISMATCH),
     "unknown_access_key": ("UnrecognizedClientException", 400, _TOKEN_INVALID),
@@ -81,7 +81,7 @@ _JSON: Names = _EVERYWHERE | {
 
 _REST_JSON: Names = _JSON | {
     "access_denied": ("AccessDeniedException", 403, "Access denied"),
-    "missing_authentication": ("MissingAuthenticationTokenException", 403, "Missing Authentication Token"),
+    "missing_authentication": ("MissingAuthenticationTokenException", 403, "Request is missing Authentication Token"),
     "incomplete_signature": ("IncompleteSignatureException", 403, "The request signature does not conform to AWS standards."),
     "signature_mismatch": ("InvalidSignatureException", 403, _MISMATCH),
     "unknown_access_key": ("UnrecognizedClientException", 403, _TOKEN_INVALID),

@@ -16,6 +16,7 @@ from garrison.core.constraints import INTEGERS
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import MAX_DEPTH, forward, refuse
+from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.scalars import format_timestamp, in_time, parse_blob, parse_timestamp
 
 Convert = Callable[[Any], Any]
@@ -343,7 +344,7 @@ class JsonProtocol:
     def serialize_error(
         self,
         model: ServiceModel,
-        operation: OperationModel | None,  # noqa: ARG002 - the interface's
+        operation: OperationModel | None,
         code: str,
         message: str,
         status: int,
@@ -352,11 +353,14 @@ class JsonProtocol:
         *,
         sender_fault: bool,
     ) -> Response:
-        """``{"__type": code, "message": …}`` and the error's own members."""
+        """``{"__type": code, "message": …}`` and the error's own members; an empty message is left out, as AWS leaves it out."""
         headers = self._headers(model, request_id)
         if "awsQueryCompatible" in model.metadata:
             headers.append(("x-amzn-query-error", f"{code};{'Sender' if sender_fault else 'Receiver'}"))
-        return Response(status, headers, _encode({"__type": code, "message": message, **members}))
+        shape = error_shape(model, operation, code)
+        said = {"message": message} if message else {}
+        body = {**said, **members} if shape is None else with_message(shape, message, members)
+        return Response(status, headers, _encode({"__type": code, **body}))
 
     @staticmethod
     def _headers(model: ServiceModel, request_id: str) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import MAX_DEPTH, MAX_PARAMETERS, forward, refuse
 from garrison.wire.protocols.scalars import (
+    escape,
     format_number,
     format_timestamp,
     parse_blob,
@@ -25,12 +26,13 @@ from garrison.wire.protocols.scalars import (
     parse_timestamp,
 )
 
+TERMINATION = "Unexpected list element termination"
+"""What Query services of AWS say of a list whose names do not go ``.member.N``."""
+
 Node = Any
 """A parameter tree: text where a name ends, else a dict of the next parts; a text with parts below it stands under ``""``."""
 
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 
 
 def decode_form(text: str) -> dict[str, str]:
@@ -180,20 +182,22 @@ def wire_name(member: Member) -> str:
 def _items(node: Node, between: str) -> list[Node]:
     """What stands under the indexes of a list or map, by index; gaps close up and cost nothing."""
     if isinstance(node, dict) and between:
+        if not node.keys() <= {between, ""}:
+            refuse(TERMINATION)
         node = node.get(between, node.get("", ""))
     if isinstance(node, str):
         if node:
-            refuse("Unexpected list element termination")
+            refuse(TERMINATION)
         return []
     indexed: dict[int, Node] = {}
     for part, item in node.items():
         if not part:
             continue
         if not (part.isascii() and part.isdigit() and len(part) <= 10):
-            refuse("Unexpected list element termination")
+            refuse(TERMINATION)
         index = int(part)
         if index in indexed:
-            refuse("Unexpected list element termination")
+            refuse(TERMINATION)
         indexed[index] = item
     return [indexed[index] for index in sorted(indexed)]
 
@@ -221,115 +225,6 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
-def escape(text: str) -> str:
-    """Text for an XML element. What XML 1.0 cannot hold at all becomes U+FFFD; a carriage return keeps its value."""
-    if not _SPECIAL.search(text):
-        return text
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("\r", "&#13;")
-    return _FORBIDDEN.sub("\ufffd", text)
-
-
-Write = Callable[[Any, list[str]], None]
-
-
-class Serializer:
-    """Compiles shapes of one model into functions that append a value's XML text to a list."""
-
-    def __init__(self) -> None:
-        self._done: dict[tuple[str, str], Write] = {}
-
-    def of(self, member: Member, tag: str) -> Write:
-        """The writer of a reference as an element (or, flattened, as elements) named ``tag``."""
-        shape = member.shape
-        if member.trait("flattened", False):  # noqa: FBT003 - a default
-            return self._flat(shape, tag)
-        if shape.type in {"structure", "list", "map"}:
-            content = self.content(shape)
-            start, end, empty = f"<{tag}>", f"</{tag}>", f"<{tag}/>"
-
-            def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - struct or dict
-                before = len(out)
-                out.append(start)
-                content(value, out)
-                if len(out) == before + 1:
-                    out[before] = empty
-                else:
-                    out.append(end)
-
-            return write
-        return _element(tag, _writer(shape.type, str(member.trait("timestampFormat", "iso8601"))))
-
-    def content(self, shape: Shape) -> Write:
-        """The writer of what stands inside an element of this shape."""
-        key = (shape.name, "")
-        if key not in self._done:
-            self._done[key] = forward(self._done, key)
-            self._done[key] = self._compile(shape)
-        return self._done[key]
-
-    def _compile(self, shape: Shape) -> Write:
-        if shape.type == "structure":
-            return self._structure(shape)
-        if shape.type == "list":
-            return _each(self.of(shape.member, str(shape.member.traits.get("locationName", "member"))))
-        return self._entries(shape, "entry")
-
-    def _structure(self, shape: Shape) -> Write:
-        fields = [(name, member.attr, self.of(member, wire_name(member))) for name, member in shape.members.items()]
-
-        def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - struct or dict
-            plain = isinstance(value, dict)
-            for name, attr, inner in fields:
-                item = value.get(name) if plain else getattr(value, attr)
-                if item is not None:
-                    inner(item, out)
-
-        return write
-
-    def _flat(self, shape: Shape, tag: str) -> Write:
-        return self._entries(shape, tag) if shape.type == "map" else _each(self.of(shape.member, tag))
-
-    def _entries(self, shape: Shape, tag: str) -> Write:
-        key = self.of(shape.key, str(shape.key.traits.get("locationName", "key")))
-        value = self.of(shape.value, str(shape.value.traits.get("locationName", "value")))
-
-        def write(items: Mapping[str, Any], out: list[str]) -> None:
-            for name, item in items.items():
-                out.append(f"<{tag}>")
-                key(name, out)
-                value(item, out)
-                out.append(f"</{tag}>")
-
-        return write
-
-
-def _each(write: Write) -> Write:
-    def write_all(value: Any, out: list[str]) -> None:  # noqa: ANN401 - a list
-        for item in value:
-            write(item, out)
-
-    return write_all
-
-
-def _element(tag: str, text_of: Callable[[Any], str]) -> Write:
-    start, end = f"<{tag}>", f"</{tag}>"
-    return lambda value, out: out.append(start + text_of(value) + end)
-
-
-def _writer(kind: str, form: str) -> Callable[[Any], str]:
-    match kind:
-        case "boolean":
-            return lambda value: "true" if value else "false"
-        case "blob":
-            return lambda value: b64encode(value).decode()
-        case "timestamp":
-            return lambda value: format_timestamp(value, form)
-        case "string" | "character":
-            return escape
-        case _:
-            return format_number
-
-
 class QueryProtocol:
     """AWS Query."""
 
@@ -337,7 +232,7 @@ class QueryProtocol:
 
     def __init__(self) -> None:
         self._parsers: WeakKeyDictionary[ServiceModel, Parser] = WeakKeyDictionary()
-        self._serializers: WeakKeyDictionary[ServiceModel, Serializer] = WeakKeyDictionary()
+        self._writers: WeakKeyDictionary[ServiceModel, XmlWriter] = WeakKeyDictionary()
 
     def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
         """The form (of a POST's body, of a GET's query string) as a document. Raises CommonError("malformed")."""

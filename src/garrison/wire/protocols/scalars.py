@@ -22,6 +22,8 @@ _ISO = re.compile(
     r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}(?:T[0-9]{2}:?[0-9]{2}(?::?[0-9]{2}(?:\.[0-9]{1,9})?)?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\Z",
     re.IGNORECASE,
 )
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -46,13 +48,13 @@ def parse_float(text: str) -> float:
 
 
 def parse_boolean(text: str) -> bool:
-    """``true`` or ``false`` in any case. Raises CommonError("malformed")."""
+    """``true`` or ``false`` in any case, ``1`` or ``0`` (XML Schema 1.1, part 2, 3.3.2). Raises CommonError("malformed")."""
     folded = text.lower()
-    if folded == "true":
+    if folded in {"true", "1"}:
         return True
-    if folded == "false":
+    if folded in {"false", "0"}:
         return False
-    return refuse(f"Unable to parse '{text[:100]}' as boolean")
+    return refuse("boolean must follow xsd1.1 definition")
 
 
 def parse_blob(text: str) -> bytes:
@@ -116,3 +118,11 @@ def format_number(value: float) -> str:
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def escape(text: str) -> str:
+    """Text for an XML element. What XML 1.0 cannot hold at all becomes U+FFFD; a carriage return keeps its value."""
+    if not _SPECIAL.search(text):
+        return text
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("\r", "&#13;")
+    return _FORBIDDEN.sub("\ufffd", text)
