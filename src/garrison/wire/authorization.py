@@ -67,10 +67,15 @@ def authorize_call(checks: Iterator[Check], ctx: Context, inputs: PolicyInputs) 
 def _denial(decision: Decision, principal: Principal, check: Check) -> str:
     """AWS's sentence; where the target says so, without what would tell a stranger that it exists."""
     target = check.target
-    if not target.denied_because or decision.outcome == "explicitDeny":
-        return denied_message(decision, principal.arn, check.action, target.arn)
-    where = target.denied_on or f"on resource: {target.arn}"
-    return f"User: {principal.arn} is not authorized to perform: {check.action} {where} because {target.denied_because}"
+    usual = denied_message(decision, principal.arn, check.action, target.arn)
+    if not target.denied_on:
+        return usual
+    # What the caller's own policies deny says nothing of the resource; what the resource's policy denies does.
+    own = decision.outcome == "explicitDeny" and decision.decided_by != "resource"
+    if target.denied_because and not own:
+        who = f"User: {principal.arn} is not authorized to perform: {check.action}"
+        return f"{who} {target.denied_on} because {target.denied_because}"
+    return usual.replace(f"on resource: {target.arn}", target.denied_on, 1)
 
 
 def denial_details(decision: Decision, principal: Principal) -> dict[str, Any]:

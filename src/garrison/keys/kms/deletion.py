@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from garrison.api import kms as api
+from garrison.audit import Event, Recorder, Resource, UserIdentity
+from garrison.core.clock import iso8601
 from garrison.core.context import ConfigurationItem, Context
+from garrison.core.ids import Random, system_random, uuid4
 from garrison.core.operation import operation
 from garrison.core.ports import Transaction
 from garrison.keys.kms import conditions, errors, items, names, states
 from garrison.keys.kms.lifecycle import caller, own_key
-from garrison.keys.kms.live import LiveKeys
+from garrison.keys.kms.live import key_arn
+from garrison.store import Store
 
+_INTERNAL = "AWS Internal"
 DAY = 86_400
 SHORTEST, LONGEST = 7, 30
 """Days. Source: KMS API Reference, "ScheduleKeyDeletion", PendingWindowInDays."""
@@ -57,30 +62,62 @@ def cancel_key_deletion(ctx: Context, req: api.CancelKeyDeletionRequest) -> api.
     return api.CancelKeyDeletionResponse(key_id=items.changed(ctx, key.region, key.key_id).arn)
 
 
-def due_deletions(tx: Transaction, keys: LiveKeys, now: float, *, limit: int = 100) -> list[ConfigurationItem]:
-    """Delete the keys whose waiting period is over, with their material, aliases and tags.
+def due_deletions(store: Store, recorder: Recorder, now: float, *, partition: str = "aws", random: Random = system_random) -> int:
+    """Delete the keys whose waiting period is over, with their material, aliases and tags; how many.
 
-    For the background worker, inside a unit of work; answers each key's last configuration item, to be written with it. What was
-    encrypted under these keys can never be read again: the sealed material is overwritten before its row goes, and SQLite
-    overwrites what it deletes (``secure_delete``).
+    For the background worker. What was encrypted under these keys can never be read again: the sealed material is overwritten
+    before its row goes, and SQLite overwrites what it deletes (``secure_delete``). Each deletion is committed with its event and
+    the key's last configuration item. Raises StoreUnavailable.
     """
-    rows = tx.all(
-        "SELECT region, key_id FROM kms_key WHERE state = ? AND deletion_at <= ? ORDER BY deletion_at LIMIT ?",
-        states.PENDING_DELETION,
-        now,
-        limit,
-    )
-    return [_delete(tx, keys, region, key_id) for region, key_id in rows]
+    rows = store.reading().all(_DUE, states.PENDING_DELETION, now)
+    for region, key_id in rows:
+        with store.writing() as tx:
+            item = _delete(tx, region, key_id, now, partition)
+            if item is not None:
+                recorder.write(_event(item, now, random), None, [item])
+        recorder.flush()
+    return len(rows)
 
 
-def _delete(tx: Transaction, keys: LiveKeys, region: str, key_id: str) -> ConfigurationItem:
-    key = keys.reread(tx, region, key_id)
-    if key is None:
-        raise errors.no_such_key(key_id)
+_DUE = "SELECT region, key_id FROM kms_key WHERE state = ? AND deletion_at <= ? ORDER BY deletion_at LIMIT 100"
+
+
+def _delete(tx: Transaction, region: str, key_id: str, now: float, partition: str) -> ConfigurationItem | None:
+    """The key's last item; None where its deletion was called off in the meantime."""
+    row = tx.one("SELECT account, state, deletion_at FROM kms_key WHERE region = ? AND key_id = ?", region, key_id)
+    if row is None or row[1] != states.PENDING_DELETION or row[2] > now:
+        return None
+    account = str(row[0])
+    tags = dict(tx.all("SELECT tag_key, tag_value FROM kms_tag WHERE region = ? AND key_id = ?", region, key_id))
+    aliases = tx.all("SELECT name FROM kms_alias WHERE region = ? AND key_id = ?", region, key_id)
     tx.run("UPDATE kms_material SET sealed = ? WHERE region = ? AND key_id = ?", b"", region, key_id)
     for table in ("kms_material", "kms_alias", "kms_tag", "kms_key"):
         tx.run(f"DELETE FROM {table} WHERE region = ? AND key_id = ?", region, key_id)  # noqa: S608 - constant names
     tx.changed("kms-key", f"{region}/{key_id}")
-    for alias in key.aliases:
-        tx.changed("kms-alias", f"{key.account}/{region}/{alias}")
-    return items.gone(key)
+    for (name,) in aliases:
+        tx.changed("kms-alias", f"{account}/{region}/{name}")
+    arn = key_arn(region, account, key_id, partition)
+    return ConfigurationItem(type="AWS::KMS::Key", id=key_id, arn=arn, account=account, region=region, tags=tags, deleted=True)
+
+
+def _event(item: ConfigurationItem, now: float, random: Random) -> Event:
+    """The event that CloudTrail has for it. Source: KMS Developer Guide, "DeleteKey" among the CloudTrail log entries."""
+    return Event(
+        user_identity=UserIdentity(type="AWSService", account_id=item.account, invoked_by=_INTERNAL),
+        event_time=iso8601(now),
+        event_source="kms.amazonaws.com",
+        event_name="DeleteKey",
+        region=item.region,
+        source_ip=_INTERNAL,
+        user_agent=_INTERNAL,
+        request_parameters=None,
+        response_elements=None,
+        request_id=uuid4(random),
+        event_id=uuid4(random),
+        read_only=False,
+        resources=[Resource(item.arn, item.account, item.type)],
+        event_type="AwsServiceEvent",
+        management=True,
+        account=item.account,
+        category="Management",
+    )

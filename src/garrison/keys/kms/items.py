@@ -65,16 +65,3 @@ def configuration(key: LiveKey) -> dict[str, Any]:
     """DescribeKey's members, the key policy and the aliases."""
     described: dict[str, Any] = msgspec.to_builtins(metadata(key))
     return {**described, "KeyPolicy": key.policy, "Aliases": list(key.aliases)}
-
-
-def gone(key: LiveKey) -> ConfigurationItem:
-    """The last configuration item of a deleted key."""
-    return ConfigurationItem(
-        type="AWS::KMS::Key",
-        id=key.key_id,
-        arn=key.arn,
-        account=key.account,
-        region=key.region,
-        tags=dict(key.tags),
-        deleted=True,
-    )

@@ -124,7 +124,7 @@ class LiveKeys:
         return found
 
     def reread(self, tx: Transaction, region: str, key_id: str) -> LiveKey | None:
-        """The key as the database has it now, past the cache: for a write, which holds the lock and must not build on what was."""
+        """The key as the database has it now, past the cache: for a write, which holds the lock."""
         return self._load(tx, region, key_id)
 
     def find_by_material(self, tx: Transaction, region: str, material_id: str) -> LiveKey | None:
