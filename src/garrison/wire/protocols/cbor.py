@@ -16,8 +16,7 @@ from garrison.core.constraints import INTEGERS
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import MAX_DEPTH, forward, refuse
-from garrison.wire.protocols.rest import error_shape
-from garrison.wire.protocols.restjson import with_message
+from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.scalars import in_time
 
 CBOR = "application/cbor"

@@ -12,7 +12,9 @@ from weakref import WeakKeyDictionary
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import refuse
-from garrison.wire.protocols.query import Node, Parse, Parser, decode_form, escape, namespace, tree
+from garrison.wire.protocols.modelled import error_shape
+from garrison.wire.protocols.query import Node, Parse, Parser, decode_form, namespace, tree
+from garrison.wire.protocols.scalars import escape
 from garrison.wire.protocols.xml import XmlWriter
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -80,29 +82,36 @@ class Ec2Protocol:
         if operation.output is None:
             out.append("<return>true</return>")
         else:
-            writer = self._writers.get(operation.model)
-            if writer is None:
-                writer = self._writers[operation.model] = XmlWriter()
-            writer.content(operation.output.shape)({} if result is None else result, out)
+            self._writer(operation.model).content(operation.output.shape)({} if result is None else result, out)
         out.append(f"</{name}>")
         return Response(200, _headers(request_id), "".join(out).encode())
 
+    def _writer(self, model: ServiceModel) -> XmlWriter:
+        writer = self._writers.get(model)
+        if writer is None:
+            writer = self._writers[model] = XmlWriter()
+        return writer
+
     def serialize_error(
         self,
-        model: ServiceModel,  # noqa: ARG002 - the interface's
-        operation: OperationModel | None,  # noqa: ARG002
+        model: ServiceModel,
+        operation: OperationModel | None,
         code: str,
         message: str,
         status: int,
         request_id: str,
         members: Mapping[str, Any],
         *,
-        sender_fault: bool,  # noqa: ARG002
+        sender_fault: bool,  # noqa: ARG002 - the interface's
     ) -> Response:
-        """``<Response><Errors><Error>…``. EC2's errors have no members of their own; text ones are added all the same."""
-        further = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items() if value is not None)
+        """``<Response><Errors><Error>…``, and the members of a modelled error."""
+        further: list[str] = []
+        shape = error_shape(model, operation, code)
+        if shape is not None:
+            named = {name: member for name, member in shape.members.items() if name.lower() not in {"code", "message"}}
+            self._writer(model).structure(named)(dict(members), further)
         body = (
-            f"{_DECLARATION}<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{further}"
+            f"{_DECLARATION}<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{''.join(further)}"
             f"</Error></Errors><RequestID>{escape(request_id)}</RequestID></Response>"
         )
         return Response(status, _headers(request_id), body.encode())

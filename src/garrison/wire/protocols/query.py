@@ -6,7 +6,6 @@ https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -15,16 +14,16 @@ from weakref import WeakKeyDictionary
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import MAX_DEPTH, MAX_PARAMETERS, forward, refuse
+from garrison.wire.protocols.modelled import error_shape
 from garrison.wire.protocols.scalars import (
     escape,
-    format_number,
-    format_timestamp,
     parse_blob,
     parse_boolean,
     parse_float,
     parse_integer,
     parse_timestamp,
 )
+from garrison.wire.protocols.xml import XmlWriter
 
 TERMINATION = "Unexpected list element termination"
 """What Query services of AWS say of a list whose names do not go ``.member.N``."""
@@ -251,14 +250,17 @@ class QueryProtocol:
         out = [f'<{operation.name}Response xmlns="{namespace(operation.model)}">']
         if operation.output is not None:
             wrapper = str(operation.output.traits.get("resultWrapper", f"{operation.name}Result"))
-            serializer = self._serializers.get(operation.model)
-            if serializer is None:
-                serializer = self._serializers[operation.model] = Serializer()
             out.append(f"<{wrapper}>")
-            serializer.content(operation.output.shape)({} if result is None else result, out)
+            self._writer(operation.model).content(operation.output.shape)({} if result is None else result, out)
             out.append(f"</{wrapper}>")
         out.append(f"<ResponseMetadata><RequestId>{escape(request_id)}</RequestId></ResponseMetadata></{operation.name}Response>")
         return Response(200, _headers(request_id), "".join(out).encode())
+
+    def _writer(self, model: ServiceModel) -> XmlWriter:
+        writer = self._writers.get(model)
+        if writer is None:
+            writer = self._writers[model] = XmlWriter()
+        return writer
 
     def serialize_error(
         self,
@@ -286,14 +288,10 @@ class QueryProtocol:
         self, model: ServiceModel, operation: OperationModel | None, code: str, members: Mapping[str, Any], out: list[str]
     ) -> None:
         """The members of a modelled error beside its message."""
-        if not members or operation is None:
-            return
-        for name in operation.errors:
-            shape = model.shape(name)
-            if shape.error_code == code:
-                rest = {key: value for key, value in members.items() if key.lower() != "message"}
-                Serializer().content(shape)(rest, out)
-                return
+        shape = error_shape(model, operation, code) if members else None
+        if shape is not None:
+            rest = {name: member for name, member in shape.members.items() if name.lower() not in {"message", "code"}}
+            self._writer(model).structure(rest)(dict(members), out)
 
 
 def namespace(model: ServiceModel) -> str:

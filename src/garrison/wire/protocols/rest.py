@@ -15,13 +15,16 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from garrison.core.http import Request
-from garrison.core.model import Member, OperationModel, ServiceModel, Shape
+from garrison.core.model import Member, Shape
 from garrison.wire.protocols.base import MAX_PARAMETERS, refuse
 from garrison.wire.protocols.json import decode_json
 from garrison.wire.protocols.scalars import format_number, format_timestamp, parse_blob, parse_timestamp
 from garrison.wire.protocols.xml import scalar_reader
 
 Convert = Callable[[str], Any]
+
+BODILESS = frozenset({204, 304})
+"""Statuses whose answers have no body (RFC 9110, section 6.4.1)."""
 
 HEADER_TIME = "rfc822"
 QUERY_TIME = "iso8601"
@@ -227,7 +230,7 @@ def output_bindings(shape: Shape) -> OutputBindings:
                 prefixes.append((member, _wire(member)))
             case "statusCode":
                 status = member
-            case None if name != payload_name:
+            case None | "uri" | "querystring" if name != payload_name:
                 body[name] = member
             case _:
                 pass
@@ -304,14 +307,3 @@ def read_scalar_payload(member: Member, body: bytes) -> Any:  # noqa: ANN401 - s
         return body.decode()
     except UnicodeDecodeError:
         refuse("The request body is not valid UTF-8")
-
-
-def error_shape(model: ServiceModel, operation: OperationModel | None, code: str) -> Shape | None:
-    """The model's exception of a code: one that the operation declares, else any of the service's of that name."""
-    for name in operation.errors if operation else ():
-        shape = model.shape(name)
-        if code in {shape.error_code, name}:
-            return shape
-    if code in model.shape_names and model.shape(code).is_exception:
-        return model.shape(code)
-    return None

@@ -15,11 +15,12 @@ from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import refuse
 from garrison.wire.protocols.json import Parser, Serializer, decode_json
+from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.rest import (
+    BODILESS,
     Bindings,
     OutputBindings,
     bindings,
-    error_shape,
     output_bindings,
     read_bound,
     read_scalar_payload,
@@ -102,6 +103,8 @@ class RestJsonProtocol:
         bound = service.output(operation.output.shape)
         source = {} if result is None else result
         status, headers = write_bound(bound, source, operation.status)
+        if status in BODILESS:
+            return Response(status, own + headers)
         if bound.payload is not None:
             kind, body = _write_payload(service, bound.payload, read_value(bound.payload, source))
         else:
@@ -132,15 +135,6 @@ class RestJsonProtocol:
         _, headers = write_bound(bound, dict(members), status)
         body = service.body(bound.body, with_message(shape, message, members))
         return Response(status, own + headers, _encode(body))
-
-
-def with_message(shape: Shape, message: str, members: Mapping[str, Any]) -> dict[str, Any]:
-    """An error's members with its message under the model's own spelling of it (``message``, ``Message``)."""
-    name = next((name for name in shape.members if name.lower() == "message"), None)
-    given = dict(members)
-    if name is not None and message:
-        given.setdefault(name, message)
-    return given
 
 
 def _read_fields(fields: Mapping[str, tuple[str, Callable[[Any], Any]]], body: bytes, document: dict[str, Any]) -> None:

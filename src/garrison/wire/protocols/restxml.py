@@ -12,19 +12,19 @@ from weakref import WeakKeyDictionary
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import refuse
-from garrison.wire.protocols.query import escape
+from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.rest import (
+    BODILESS,
     Bindings,
     OutputBindings,
     bindings,
-    error_shape,
     output_bindings,
     read_bound,
     read_scalar_payload,
     read_value,
     write_bound,
 )
-from garrison.wire.protocols.restjson import with_message
+from garrison.wire.protocols.scalars import escape
 from garrison.wire.protocols.xml import NOT_WELL_FORMED, Read, Write, XmlReader, XmlWriter, namespace_attribute, read_xml
 
 XML = "application/xml"
@@ -103,11 +103,11 @@ class _Service:
             default = f' xmlns="{namespace}"' if namespace else ""
             if bound.payload is not None:
                 name = str(bound.payload.trait("locationName", bound.payload.shape_name))
-                write = self.writer.element(name, namespace_attribute(bound.payload) or default, bound.payload.shape)
+                write = self.writer.element(name, namespace_attribute(bound.payload, root=True) or default, bound.payload.shape)
             else:
                 name = ROOTS.get(operation.name, "") if operation.model.service == "s3" else ""
                 name = name or str(output.trait("locationName", output.shape_name))
-                write = self.writer.element(name, namespace_attribute(output) or default, output.shape, bound.body)
+                write = self.writer.element(name, namespace_attribute(output, root=True) or default, output.shape, bound.body)
             self._writers[operation.name] = write
         return self._writers[operation.name]
 
@@ -173,7 +173,12 @@ class RestXmlProtocol:
     def _body(service: _Service, operation: OperationModel, bound: OutputBindings, source: Any) -> tuple[str, bytes]:  # noqa: ANN401 - struct or dict
         assert operation.output is not None  # noqa: S101 - the caller looked
         value = source if bound.payload is None else read_value(bound.payload, source)
-        if operation.method == "HEAD" or value is None or (bound.payload is None and not bound.body):
+        if (
+            operation.method == "HEAD"
+            or operation.status in BODILESS
+            or value is None
+            or (bound.payload is None and not bound.body)
+        ):
             return "", b""
         if bound.payload is not None and not _is_xml(bound.payload):
             text = bound.payload.shape.type == "string"

@@ -15,8 +15,8 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from garrison.core.model import Member, Shape
 from garrison.wire.protocols.base import MAX_DEPTH, forward, refuse
-from garrison.wire.protocols.query import escape
 from garrison.wire.protocols.scalars import (
+    escape,
     format_number,
     format_timestamp,
     parse_blob,
@@ -226,11 +226,19 @@ def is_flattened(member: Member) -> bool:
 
 
 def element_name(member: Member) -> str:
-    """The element of a structure's member; a flattened list goes by the name of what it holds, where that has one."""
+    """The element of a structure's member in a request."""
+    return str(member.traits.get("locationName", member.name))
+
+
+def answer_name(member: Member) -> str:
+    """The element of a structure's member in an answer, as botocore, whose models these are, looks for it.
+
+    The items of a flattened list go by the name that the list gives them, where it gives one; else by the member's.
+    """
     shape = member.shape
     if shape.type == "list" and is_flattened(member) and "locationName" in shape.member.traits:
         return str(shape.member.traits["locationName"])
-    return str(member.traits.get("locationName", member.name))
+    return element_name(member)
 
 
 def scalar_reader(kind: str, form: str) -> Callable[[str], Any]:
@@ -303,7 +311,7 @@ class XmlWriter:
 
     def structure(self, members: Mapping[str, Member]) -> Write:
         """The writer of some members of a structure, without an element around them."""
-        fields = [(n, m.attr, self.of(m, element_name(m))) for n, m in members.items() if not _is_attribute(m)]
+        fields = [(n, m.attr, self.of(m, answer_name(m))) for n, m in members.items() if not _is_attribute(m)]
 
         def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - struct or dict
             plain = isinstance(value, dict)
@@ -352,11 +360,17 @@ def _attributes(shape: Shape) -> Callable[[Any], str] | None:
     return text
 
 
-def namespace_attribute(member: Member) -> str:
-    """`` xmlns="…"`` of a reference with a namespace, else nothing."""
-    namespace = member.trait("xmlNamespace")
+def namespace_attribute(member: Member, *, root: bool = False) -> str:
+    """`` xmlns="…"`` of a reference with a namespace, else nothing.
+
+    A default namespace on the shape itself is that of a document's root; one with a prefix (S3's ``xsi:type``) is declared where
+    the shape stands.
+    """
+    namespace = member.traits.get("xmlNamespace")
     if not namespace:
-        return ""
+        namespace = member.shape.traits.get("xmlNamespace")
+        if not namespace or not (root or (isinstance(namespace, dict) and namespace.get("prefix"))):
+            return ""
     if isinstance(namespace, str):
         return f' xmlns="{escape(namespace)}"'
     prefix = f":{namespace['prefix']}" if namespace.get("prefix") else ""
