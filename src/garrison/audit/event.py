@@ -148,7 +148,7 @@ class DecisionRecord(msgspec.Struct, omit_defaults=True):
     matched: Sequence[Matched] = ()
     considered: Sequence[str] = ()
     """Every policy that was looked at."""
-    keys: Mapping[str, Any] = {}  # noqa: RUF012 - msgspec copies the default
+    keys: Mapping[str, Any] = {}
     """The condition keys and values of the request."""
     further: Sequence[DecisionRecord] = ()
     """The further permissions that the call needed (iam:PassRole), and cases of a call on many resources."""
@@ -184,7 +184,7 @@ def _issuer_kind(arn: str) -> str:
     return "Root" if arn.endswith(":root") else "IAMUser"
 
 
-def make_event(
+def make_event(  # noqa: PLR0913 - a record has that many members, all given by name
     *,
     event_id: str,
     request_id: str,
@@ -207,8 +207,9 @@ def make_event(
     """The event of one call.
 
     ``source`` is ``iam.amazonaws.com``, ``name`` the operation as modelled, ``account`` the account that receives the event,
-    ``request`` and ``response`` the members with their secrets masked, ``error`` AWS's code and message of a failed call, ``data_event``
-    true for calls on a resource's content (S3 objects), which are no management events.
+    ``request`` and ``response`` the members with their secrets masked, ``error`` AWS's code and message of a failed call,
+    ``data_event`` true for calls on a resource's content (S3 objects), which are no management events. ``event_id`` is fresh for
+    each event, also where a call is recorded again as a failure.
     """
     code, message = error or ("", "")
     return Event(

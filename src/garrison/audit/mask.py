@@ -1,4 +1,7 @@
-"""The last net for secrets in events. Request members are masked by their model's traits before; this list catches what slipped through."""
+"""The last net for secrets in events.
+
+Request members are masked by their model's traits before they come here; this list catches what slipped through.
+"""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ def audit_folder(data_dir: Path) -> Path:
 class Recorder:
     """The audit trail as one worker writes it.
 
-    ``data_dir`` None keeps the spool in memory. ``durable_reads`` flushes the spool to the disk at each tick: reads then survive a loss
-    of power as writes always do, at the price of a disk flush a tick.
+    ``data_dir`` None keeps the spool in memory. ``durable_reads`` flushes the spool to the disk at each tick: reads then
+    survive a loss of power as writes always do, at the price of a disk flush a tick.
     Raises StoreUnavailable where the chain cannot be registered.
     """
 
@@ -64,6 +64,11 @@ class Recorder:
         self._moved = False
         self._check: Head | None = None
         self._spoilt = False
+        self._shipping: tuple[int, list[Path], int] | None = None
+        self._head_file: HeadFile | None = None
+        self.chain = ""
+        self._head = self._stored = Head(0, b"")
+        self._spool = Spool(None, "")
         self._begin()
         store.on_change("audit", self._look_again)
 
@@ -151,7 +156,8 @@ class Recorder:
             del self._observed[:written]
         if written < len(lines):
             self._fail()
-            raise StoreUnavailable("the audit spool takes no more: is the disk full?")  # noqa: EM101, TRY003 - one fixed sentence
+            msg = "the audit spool takes no more: is the disk full?"
+            raise StoreUnavailable(msg)
 
     def _commit(self) -> None:
         after = self._head
@@ -166,7 +172,8 @@ class Recorder:
             # Somebody else's row stands where this chain's next event belongs.
             self._spoilt = True
             self._fail()
-            raise StoreUnavailable(f"the audit chain cannot go on: {error}") from error
+            msg = f"the audit chain cannot go on: {error}"
+            raise StoreUnavailable(msg) from error
         except BaseException:
             self._fail()
             raise
@@ -220,11 +227,12 @@ class Recorder:
         self.chain = secrets.token_hex(16)
         self._head = self._stored = Head(0, genesis(self.chain))
         self._spool = Spool(self._folder, self.chain, durable=self._durable)
-        self._shipping: tuple[int, list[Path], int] | None = None
+        self._shipping = None
         try:
             self._head_file = HeadFile(self._folder, self.chain, self._sealer) if self._folder else None
         except OSError as error:
-            raise StoreUnavailable(f"the head of the audit trail: {os.strerror(error.errno or 0)}") from error
+            msg = f"the head of the audit trail: {os.strerror(error.errno or 0)}"
+            raise StoreUnavailable(msg) from error
         try:
             with self._store.writing() as tx:
                 number, mac = rows.register(tx, self._sealer, self.chain, self._clock())

@@ -1,8 +1,8 @@
 """Where events of reads, denials and failures wait for the database: files that one process appends to.
 
-A line is ``[seq, "hash in hex", event, decision]``. All lines of a tick are one write(2) before any answer leaves: they survive the
-death of the process. A file is only ever appended to; to ship it, the process goes on in a new one and removes the old one once the
-database has its lines. A last line without its end was never acknowledged and is dropped.
+A line is ``[seq, "hash in hex", event, decision]``. All lines of a tick are one write(2) before any answer leaves: they survive
+the death of the process. A file is only ever appended to; to ship it, the process goes on in a new one and removes the old one
+once the database has its lines. A last line without its end was never acknowledged and is dropped.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ _EQUAL = {
     "request_id": "e.request_id",
     "error_code": "e.error_code",
 }
+_COMPARED = {"read_only": "e.read_only = ?", "start": "e.event_time >= ?", "end": "e.event_time <= ?"}
+_OF_RESOURCE = {"resource_name": "(r.name = ? OR r.arn = ?)", "resource_type": "r.type = ?"}
 
 
 class Trail:
@@ -36,12 +38,12 @@ class Trail:
     def lookup(self, account: str, **criteria: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - ports.Events
         """Events of an account, newest first.
 
-        Criteria, all optional and all of them met: ``event_id``, ``event_name``, ``event_source``, ``user_name``, ``access_key_id``,
-        ``region``, ``request_id``, ``error_code``; ``read_only`` (bool); ``resource_name`` (a name or an ARN), ``resource_type``;
-        ``start``, ``end`` (seconds since the epoch, both included); ``limit`` (50); ``after``: the ``position`` of the last event of
-        the page before. Raises TypeError on a criterion that does not exist, StoreUnavailable.
-        Each answer has ``event`` (the record), ``record`` (its exact JSON), ``decision``, ``resources`` [{type, name, arn}], ``user_name``,
-        ``access_key_id``, ``chain``, ``seq`` and ``position`` (for ``after``).
+        Criteria, all optional and all of them met: ``event_id``, ``event_name``, ``event_source``, ``user_name``,
+        ``access_key_id``, ``region``, ``request_id``, ``error_code``; ``read_only`` (bool); ``resource_name`` (a name or an ARN),
+        ``resource_type``; ``start``, ``end`` (seconds since the epoch, both included); ``limit`` (50); ``after``: the
+        ``position`` of the last event of the page before. Raises TypeError on a criterion that does not exist, StoreUnavailable.
+        Each answer has ``event`` (the record), ``record`` (its exact JSON), ``decision``, ``resources`` [{type, name, arn}],
+        ``user_name``, ``access_key_id``, ``chain``, ``seq`` and ``position`` (for ``after``).
         """
         self._bring_in()
         limit = int(criteria.pop("limit", 50))
@@ -98,20 +100,14 @@ def _where(account: str, criteria: dict[str, Any]) -> tuple[str, list[Value]]:
 def _condition(name: str, value: Any, account: str) -> tuple[str, list[Value]]:  # noqa: ANN401 - a criterion's value
     if name in _EQUAL:
         return f"{_EQUAL[name]} = ?", [str(value)]
-    match name:
-        case "read_only":
-            return "e.read_only = ?", [int(value)]
-        case "start":
-            return "e.event_time >= ?", [int(value)]
-        case "end":
-            return "e.event_time <= ?", [int(value)]
-        case "after":
-            second, number = value
-            return "(e.event_time < ? OR (e.event_time = ? AND e.id < ?))", [int(second), int(second), int(number)]
-        case "resource_name":
-            return _resource("(r.name = ? OR r.arn = ?)"), [account, str(value), str(value)]
-        case "resource_type":
-            return _resource("r.type = ?"), [account, str(value)]
+    if name in _COMPARED:
+        return _COMPARED[name], [int(value)]
+    if name == "after":
+        second, number = value
+        return "(e.event_time < ? OR (e.event_time = ? AND e.id < ?))", [int(second), int(second), int(number)]
+    if name in _OF_RESOURCE:
+        condition = _OF_RESOURCE[name]
+        return _resource(condition), [account, *[str(value)] * condition.count("?")]
     msg = f"no such criterion: `{name}`"
     raise TypeError(msg)
 

@@ -1,8 +1,8 @@
 """Proves the trail whole, or names what is wrong with it.
 
-What is checked: the register of chains has no hole and ends no earlier than this node remembers; each chain's events are numbered without
-a gap, each follows from the one before, up to the chain's sealed head; no event stands twice; the columns that lookups use
-say what the hashed record says.
+What is checked: the register of chains has no hole and ends no earlier than this node remembers; each chain's events are
+numbered without a gap, each follows from the one before, up to the chain's sealed head; no event stands twice; the columns that
+lookups use say what the hashed record says.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Rules for SQL in this house: the subset that both understand; ``?`` for parameters; ``LIKE`` always with ``ESCAPE`` (it is
 case-sensitive on both here); booleans are INTEGER 0 or 1; times are REAL seconds since the epoch; JSON is TEXT.
-A migration may name its types in either engine's words (INTEGER or BIGINT, REAL or DOUBLE PRECISION, BLOB or BYTEA); a number that the
-database gives is ``INTEGER PRIMARY KEY AUTOINCREMENT``.
+A migration may name its types in either engine's words (INTEGER or BIGINT, REAL or DOUBLE PRECISION, BLOB or BYTEA); a number
+that the database gives is ``INTEGER PRIMARY KEY AUTOINCREMENT``.
 """
 
 from __future__ import annotations

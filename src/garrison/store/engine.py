@@ -101,3 +101,17 @@ class Engine(Protocol):
     def close(self) -> None:
         """End the connection."""
         ...
+
+
+def parents_first(parents: dict[str, set[str]]) -> list[str]:
+    """Tables ordered so that each comes after those it refers to. Raises ValueError on a circle."""
+    order: list[str] = []
+    left = {name: {parent for parent in on if parent in parents and parent != name} for name, on in parents.items()}
+    while left:
+        ready = [name for name, on in left.items() if not on]
+        if not ready:
+            msg = f"tables refer to each other in a circle: {sorted(left)}"
+            raise ValueError(msg)
+        order += ready
+        left = {name: on - set(ready) for name, on in left.items() if name not in ready}
+    return order

@@ -1,7 +1,7 @@
 """Numbered migrations: which there are, which were applied, and whether the two agree.
 
-A migration is a file ``NNNN_name.sql`` in the folder ``migrations``. Rooms have ranges of their own (0001 core, 0010 iam, 0020 kms
-...), so a lower number may come after a higher one was applied: what counts is that each is applied once, unchanged.
+A migration is a file ``NNNN_name.sql`` in the folder ``migrations``. Rooms have ranges of their own (0001 core, 0010 iam,
+0020 kms ...), so a lower number may come after a higher one was applied: what counts is that each is applied once, unchanged.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 
 from garrison.store.dialect import statements
 from garrison.store.errors import SchemaError
@@ -55,7 +56,7 @@ def migrations() -> list[Migration]:
     folder = files("garrison.store") / "migrations"
     found = [parse(entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".sql")]
     found.sort(key=lambda migration: migration.number)
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in pairwise(found):
         if first.number == second.number:
             msg = f"two migrations have the number {first.number:04d}: `{first.name}` and `{second.name}`"
             raise SchemaError(msg)

@@ -1,7 +1,7 @@
 """The state as a file of JSON lines that either engine takes back.
 
-First line: what wrote it (format, migrations, the seal that proves the root key). Then each table: its name and columns, its rows,
-one array a line, binary values as ``{"b": base64}``; sealed columns stay sealed. Last line: the number of rows and a MAC
+First line: what wrote it (format, migrations, the seal that proves the root key). Then each table: its name and columns, its
+rows, one array a line, binary values as ``{"b": base64}``; sealed columns stay sealed. Last line: the number of rows and a MAC
 under the root key over all lines before it, so that a cut or edited file is refused before anything is touched.
 """
 

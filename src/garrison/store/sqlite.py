@@ -1,5 +1,6 @@
 """SQLite: one file, write-ahead log, every commit flushed to the disk."""
 
+# ruff: noqa: D102 - the engine protocol says what each method does
 from __future__ import annotations
 
 import sqlite3
@@ -9,10 +10,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from garrison.core.ports import Value
-from garrison.store import migrate
 from garrison.store.dialect import sqlite_schema, statements
-from garrison.store.engine import LOCK_WAIT, Row
+from garrison.store.engine import LOCK_WAIT, Row, parents_first
 from garrison.store.errors import Conflict, ConstraintError, SchemaError, StoreUnavailable
+from garrison.store.migrate import LEDGER, Migration, pending
 
 _UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID})
 # Primary result codes (the low byte) that mean "not now" or "not on this disk", and not "wrong SQL".
@@ -30,6 +31,7 @@ _UNAVAILABLE = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
+_LOST = "sqlite: the transaction was ended by the database"
 _SAVEPOINT = tuple(f"SAVEPOINT u{depth}" for depth in range(16))
 _RELEASE = tuple(f"RELEASE u{depth}" for depth in range(16))
 _ROLLBACK_TO = tuple(f"ROLLBACK TO u{depth}" for depth in range(16))
@@ -66,6 +68,8 @@ class SQLite:
     def __init__(self, path: Path | None, *, lock_wait: float = LOCK_WAIT) -> None:
         self._path = path
         self._saved: sqlite3.Connection | None = None
+        self._group = False
+        """A group is open. SQLite may end it by itself (disk full): a statement would then commit alone, so none is run."""
         try:
             self._connection = connect(":memory:" if path is None else str(path), lock_wait=lock_wait)
         except sqlite3.Error as error:
@@ -88,10 +92,12 @@ class SQLite:
         return row
 
     # A failed statement undoes itself alone, inside a transaction too: reads need no guard.
-    read_all = all
+    read_all = all  # noqa: A003 - the method above, not the builtin
     read_one = one
 
     def run(self, sql: str, parameters: Sequence[Value]) -> int:
+        if self._group and not self._connection.in_transaction:
+            raise StoreUnavailable(_LOST)
         try:
             return self._execute(sql, parameters).rowcount
         except sqlite3.Error as error:
@@ -104,6 +110,8 @@ class SQLite:
             raise translated(error) from error
 
     def many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        if self._group and not self._connection.in_transaction:
+            raise StoreUnavailable(_LOST)
         try:
             self._connection.executemany(sql, rows)
         except sqlite3.Error as error:
@@ -111,11 +119,14 @@ class SQLite:
 
     def begin(self) -> None:
         self.run("BEGIN IMMEDIATE", ())
+        self._group = True
 
     def commit(self) -> None:
         self.run("COMMIT", ())
+        self._group = False
 
     def rollback(self) -> None:
+        self._group = False
         with suppress(sqlite3.Error):
             self._execute("ROLLBACK")
 
@@ -133,15 +144,15 @@ class SQLite:
     def alive(self) -> bool:
         return self._connection.in_transaction
 
-    def migrate(self, known: Sequence[migrate.Migration]) -> list[int]:
+    def migrate(self, known: Sequence[Migration]) -> list[int]:
         # One transaction for the whole row of them would also do; one each leaves a long upgrade where it stopped.
         done: list[int] = []
-        self.run(sqlite_schema(migrate.LEDGER), ())
+        self.run(sqlite_schema(LEDGER), ())
         while True:
             self.begin()
             try:
                 rows = self.all("SELECT number, name, checksum FROM migration", ())
-                left = migrate.pending(known, {number: (name, checksum) for number, name, checksum in rows})
+                left = pending(known, {number: (name, checksum) for number, name, checksum in rows})
                 if left:
                     self._apply(left[0])
                     done.append(left[0].number)
@@ -152,7 +163,7 @@ class SQLite:
             if not left:
                 return done
 
-    def _apply(self, migration: migrate.Migration) -> None:
+    def _apply(self, migration: Migration) -> None:
         try:
             for statement in statements(migration.script):
                 self._execute(sqlite_schema(statement))
@@ -183,15 +194,14 @@ class SQLite:
                 source.close()
         return True
 
-    def restore_file(self, path: Path, known: Sequence[migrate.Migration], open_seal: Callable[[bytes], None]) -> None:
+    def restore_file(self, path: Path, known: Sequence[Migration], open_seal: Callable[[bytes], None]) -> None:
         """Take in another database file, page by page, as one transaction. Raises SchemaError where it is not ours or damaged."""
         try:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
                 check_file(source, known, open_seal)
                 source.backup(self._connection)
         except sqlite3.Error as error:
-            problem = translated(error)
-            raise problem if isinstance(problem, StoreUnavailable) else SchemaError(f"not a usable backup: {error}") from error
+            raise translated(error) from error
         self.migrate(known)
 
     def reset_sequences(self) -> None:
@@ -216,27 +226,16 @@ class SQLite:
             self._saved.close()
 
 
-def parents_first(parents: dict[str, set[str]]) -> list[str]:
-    """Tables ordered so that each comes after those it refers to. Raises ValueError on a circle."""
-    order: list[str] = []
-    left = {name: {parent for parent in on if parent in parents and parent != name} for name, on in parents.items()}
-    while left:
-        ready = [name for name, on in left.items() if not on]
-        if not ready:
-            msg = f"tables refer to each other in a circle: {sorted(left)}"
-            raise ValueError(msg)
-        order += ready
-        left = {name: on - set(ready) for name, on in left.items() if name not in ready}
-    return order
-
-
-def check_file(source: sqlite3.Connection, known: Sequence[migrate.Migration], open_seal: Callable[[bytes], None]) -> None:
+def check_file(source: sqlite3.Connection, known: Sequence[Migration], open_seal: Callable[[bytes], None]) -> None:
     """Raises SchemaError where the file is damaged, from a newer version or under another root key."""
-    (answer,) = source.execute("PRAGMA integrity_check(1)").fetchone()
+    try:
+        (answer,) = source.execute("PRAGMA integrity_check(1)").fetchone()
+        rows = source.execute("SELECT number, name, checksum FROM migration").fetchall() if answer == "ok" else []
+        seal = source.execute("SELECT value FROM meta WHERE name = 'root_seal'").fetchone() if answer == "ok" else None
+    except sqlite3.Error as error:
+        answer, rows, seal = str(error), [], None
     if answer != "ok":
         msg = f"the backup is damaged: {answer}"
         raise SchemaError(msg)
-    rows = source.execute("SELECT number, name, checksum FROM migration").fetchall()
-    migrate.pending(known, {number: (name, checksum) for number, name, checksum in rows})
-    row = source.execute("SELECT value FROM meta WHERE name = 'root_seal'").fetchone()
-    open_seal(row[0] if row else b"")
+    pending(known, {number: (name, checksum) for number, name, checksum in rows})
+    open_seal(seal[0] if seal else b"")

@@ -20,6 +20,7 @@ from garrison.store.changes import Counter, Drop, Subscribers
 from garrison.store.engine import Engine
 from garrison.store.errors import SchemaError, StoreUnavailable
 from garrison.store.migrate import Migration, migrations
+from garrison.store.postgres import Postgres
 from garrison.store.sqlite import SQLite
 
 _KEEP_CHANGES = 100_000
@@ -77,7 +78,7 @@ class Unit:
 
     def all(self, sql: str, *parameters: Value) -> list[tuple[Any, ...]]:
         """Every row."""
-        self._check()
+        self.check()
         try:
             return self._engine.all(sql, parameters)
         except Exception:
@@ -86,7 +87,7 @@ class Unit:
 
     def one(self, sql: str, *parameters: Value) -> tuple[Any, ...] | None:
         """The first row, or None."""
-        self._check()
+        self.check()
         try:
             return self._engine.one(sql, parameters)
         except Exception:
@@ -95,7 +96,7 @@ class Unit:
 
     def run(self, sql: str, *parameters: Value) -> int:
         """Change rows; answers how many. Raises Conflict where a uniqueness rule is broken, ConstraintError for other rules."""
-        self._check()
+        self.check()
         try:
             return self._engine.run(sql, parameters)
         except Exception:
@@ -104,7 +105,7 @@ class Unit:
 
     def many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """Run once for each row of parameters. Raises as ``run``."""
-        self._check()
+        self.check()
         try:
             self._engine.many(sql, rows)
         except Exception:
@@ -116,7 +117,8 @@ class Unit:
         self.touched.append((kind, key))
         self._subscribers.tell(kind, key)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises RuntimeError where a statement failed: nothing of this unit can be kept."""
         if self.broken:
             msg = "a statement of this unit failed: it can only be undone"
             raise RuntimeError(msg)
@@ -159,9 +161,7 @@ class Store:
         unit = self._enter()
         try:
             yield unit
-            if unit.broken:
-                msg = "a failed statement was passed over: the unit is undone"
-                raise RuntimeError(msg)
+            unit.check()
         except BaseException:
             self._undo(unit)
             raise
@@ -194,7 +194,8 @@ class Store:
             self.rollback()
             if isinstance(error, StoreUnavailable):
                 raise
-            raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise StoreUnavailable(reason) from error
         self._open = False
         if self._touched:
             self._touched.clear()
@@ -221,6 +222,7 @@ class Store:
             if not self._open:
                 self._engine.begin()
                 self._open = True
+            self._still_there()
             self._engine.savepoint(self._depth)
         except StoreUnavailable as error:
             self._refused = error
@@ -243,10 +245,14 @@ class Store:
         for kind, key in unit.touched:
             self._subscribers.tell(kind, key)
 
-    def _finish(self) -> None:
+    def _still_there(self) -> None:
+        # Without its transaction a statement would commit alone.
         if not self._engine.alive:
             msg = "the group of this tick was lost"
             raise StoreUnavailable(msg)
+
+    def _finish(self) -> None:
+        self._still_there()
         if self._touched:
             rows = [(self._origin, kind, key) for kind, key in self._touched]
             self._engine.many("INSERT INTO change (origin, kind, key) VALUES (?, ?, ?)", rows)
@@ -448,8 +454,11 @@ def open_store(
         return _migrated(SQLite(None, lock_wait=lock_wait), sealer, None, known)
     text = str(where)
     if text.startswith(("postgresql://", "postgres://")):
-        msg = "PostgreSQL is not built yet: give a data directory"
-        raise SchemaError(msg)
+        if data_dir is None:
+            msg = "a PostgreSQL URL needs a data directory too: the processes of a node share a change counter there"
+            raise ValueError(msg)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _migrated(Postgres(text, lock_wait=lock_wait), sealer, Counter(data_dir / "changes", slot), known)
     folder = Path(where)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = SQLite(folder / "garrison.db", lock_wait=lock_wait)
