@@ -8,6 +8,7 @@ two signatures are alike. The answer on stdout is one JSON object, :class:`Resul
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import selectors
@@ -118,6 +119,10 @@ class Connection:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return opened
 
+    def close(self) -> None:
+        """Close what is open; harmless when done twice."""
+        self.socket.close()
+
     def send(self, request: bytes) -> None:
         """Send a whole request and note when."""
         self.sent = time.perf_counter()
@@ -189,10 +194,12 @@ def exchange(address: tuple[str, int], requests: Iterable[bytes], connections: i
     """Send every request over that many connections, one at a time on each; the latencies in seconds."""
     waiting = deque(requests)
     latencies: list[float] = []
-    with selectors.DefaultSelector() as selector:
+    with contextlib.ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
         busy = 0
         for _ in range(min(connections, len(waiting))):
             connection = Connection(address)
+            stack.callback(connection.close)
             selector.register(connection.socket, selectors.EVENT_READ, connection)
             connection.send(waiting.popleft())
             busy += 1
@@ -209,7 +216,7 @@ def exchange(address: tuple[str, int], requests: Iterable[bytes], connections: i
                 latencies.append(time.perf_counter() - connection.sent)
                 if answer[1] or not waiting:
                     selector.unregister(connection.socket)
-                    connection.socket.close()
+                    connection.close()
                 if not waiting:
                     busy -= 1
                     continue

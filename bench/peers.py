@@ -37,7 +37,8 @@ STATEMENTS: tuple[Mapping[str, Any], ...] = (
     {"Effect": "Allow", "Action": "sqs:*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}},
     {"Effect": "Deny", "Action": "kms:ScheduleKeyDeletion", "Resource": "*"},
 )
-"""One policy of the calling user each: five, with wildcards, a condition and a deny among them (no policy variable: not every peer expands one)."""
+"""One policy of the calling user each: five, with wildcards, a condition and a deny among them. No policy variable:
+not every peer expands one."""
 
 
 @dataclass(frozen=True, slots=True)
