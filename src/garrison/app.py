@@ -9,21 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import garrison.compliance.cloudtrail
 import garrison.identity.iam
 import garrison.identity.sts
 import garrison.keys.kms
 from garrison import __version__
-from garrison.audit import Recorder, Trail, adopt
+from garrison.audit import Event, Recorder, Resource, Trail, adopt, make_event
 from garrison.config import ConfigError, Settings
 from garrison.core import ids
 from garrison.core.clock import system_clock
+from garrison.core.context import Call, ConfigurationItem
 from garrison.core.operation import REGISTRY
 from garrison.core.ports import Ports
+from garrison.core.principal import Principal
 from garrison.identity.bootstrap import create_account
 from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
 from garrison.keys.keyring import Keyring
+from garrison.keys.kms.deletion import due_deletions
 from garrison.keys.kms.live import LiveKeys
 from garrison.store import Store, open_store
 from garrison.wire.gateway import Gateway, Limits
@@ -35,6 +39,7 @@ BACKGROUND_SLOT = 64
 TOOL_SLOTS = range(65, 128)
 """Numbers of processes on a node: workers from 0, the background worker, and command-line tools."""
 
+assert garrison.compliance.cloudtrail is not None  # noqa: S101
 assert garrison.identity.iam is not None  # noqa: S101 - imported so that its operations are registered
 assert garrison.identity.sts is not None  # noqa: S101
 assert garrison.keys.kms is not None  # noqa: S101
@@ -227,6 +232,38 @@ def adopt_dead_chains(state: State) -> None:
         folder = state.data_dir / "audit"
         folder.mkdir(mode=0o700, exist_ok=True)
         adopt(state.store, folder, state.keyring)
+
+
+def delete_due_keys(state: State, recorder: Recorder, keys: LiveKeys, now: float) -> int:
+    """Delete the KMS keys whose waiting period is over, each on record as CloudTrail records it; how many."""
+    due = "SELECT 1 FROM kms_key WHERE state = 'PendingDeletion' AND deletion_at <= ? LIMIT 1"
+    if state.store.reading().one(due, now) is None:
+        return 0
+    with state.store.writing() as tx:
+        items = due_deletions(tx, keys, now)
+    for item in items:
+        recorder.write(_service_event("kms.amazonaws.com", "DeleteKey", item, now), None, (item,))
+    recorder.flush()
+    return len(items)
+
+
+def _service_event(source: str, name: str, item: ConfigurationItem, now: float) -> Event:
+    """What a service did by itself (CloudTrail User Guide, "Non-API events captured by CloudTrail")."""
+    event = make_event(
+        event_id=ids.uuid4(),
+        request_id=ids.uuid4(),
+        now=now,
+        principal=Principal(kind="service", account=item.account, arn="", id="", service=source),
+        call=Call(source_ip=source, user_agent=source),
+        account=item.account,
+        region=item.region,
+        source=source,
+        name=name,
+        read_only=False,
+        resources=(Resource(item.arn, item.account, item.type),),
+    )
+    event.event_type = "AwsServiceEvent"
+    return event
 
 
 def write_credentials_file(path: Path, endpoint: str, settings: Settings, found: FirstCredentials) -> None:

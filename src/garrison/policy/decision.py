@@ -120,16 +120,17 @@ class Decision:
         return tuple(found.values())
 
 
-def denied_message(decision: Decision, principal_arn: str, action: str, resource: str) -> str:
+def denied_message(decision: Decision, principal_arn: str, action: str, resource: str, *, asterisk: bool = False) -> str:
     """AWS's sentence for a refused call.
 
-    ``resource``: an ARN; empty or an asterisk where the action knows no resource, and then the sentence names none. The ARN of
+    ``resource``: an ARN; empty or an asterisk where the action knows no resource, and then the sentence names none, unless
+    ``asterisk`` (KMS says ``on resource: *``). The ARN of
     the policy with an explicit deny stands at the end where the policy has one. Raises ValueError for a decision that allows.
     """
     if decision.allowed:
         msg = "an allowed call has no denial"
         raise ValueError(msg)
-    where = "" if resource in {"", "*"} else f" on resource: {resource}"
+    where = "" if not resource or (resource == "*" and not asterisk) else f" on resource: {resource}"
     return f"User: {principal_arn} is not authorized to perform: {action}{where} {_because(decision, action)}"
 
 

@@ -160,8 +160,8 @@ def _session_tags(ctx: Context, req: api.AssumeRoleRequest) -> tuple[dict[str, s
     inherited = {key: value for key, value in session.tags.items() if key in session.transitive_tags}
     if folded & {key.lower() for key in inherited}:
         message = (
-            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling"
-            " session."
+            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key "
+            "from the calling session."
         )
         raise invalid(message)
     return {**inherited, **tags}, (*inherited, *(req.transitive_tag_keys or ()))

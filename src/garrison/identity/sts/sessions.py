@@ -156,5 +156,5 @@ def session_keys(given: Mapping[str, object]) -> Keys:
 
 
 def user_duration(asked: int | None, *, root: bool) -> int:
-    """Seconds of a session of GetSessionToken or GetFederationToken: 12 hours unless asked; the root user's are cut to one hour."""
+    """Seconds of a session of GetSessionToken or GetFederationToken: 12 hours unless asked; root's are cut to one."""
     return min(asked or 3600, 3600) if root else asked or 43_200

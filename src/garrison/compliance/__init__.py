@@ -1,0 +1,1 @@
+"""What can be proven: the trail of calls, configuration, findings, evidence and reports."""
