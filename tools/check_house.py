@@ -19,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES = 600
+REACH = 6
+"""Lines below a suppression with its reason where the same one needs no words of its own."""
 GENERATED = ("src/garrison/api/",)
 CODE = ("src/", "tests/", "tools/", "bench/")
 ROOMS_OF_SERVICES = {"identity", "keys", "data", "edge", "compliance"}
@@ -67,10 +69,16 @@ def check_future(name: str, tree: ast.Module) -> Iterator[str]:
 
 
 def check_suppressions(name: str, text: str) -> Iterator[str]:
-    """``# noqa: S101 - reason``: what stands after the code is the reason."""
+    """``# noqa: S101 - reason``: what stands after the code is the reason. One reason covers the same code in the next lines."""
+    explained: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         found = SUPPRESSION.search(line)
-        if found and not REASON.match(found["rest"]):
+        if not found:
+            continue
+        code = " ".join(found[1].split())
+        if REASON.match(found["rest"]) or number - explained.get(code, -REACH) < REACH:
+            explained[code] = number
+        else:
             yield f"{name}:{number}: a suppression must carry its reason: `{found.group().strip()}`"
 
 

@@ -88,3 +88,10 @@ def test_words_that_are_no_breach(text: str):
 def test_from_import_names_its_parts():
     tree = ast.parse("from a.b import c, d\nimport e.f\n")
     assert list(check_house.imported(tree)) == [(1, "a.b.c"), (1, "a.b.d"), (2, "e.f")]
+
+
+@pytest.mark.parametrize(("gap", "clean"), [(0, True), (4, True), (5, False)])
+def test_one_reason_covers_the_next_lines(gap: int, clean: bool):
+    first, again = "a = 1  # no" + "qa: S101 - the reason\n", "b = 1  # no" + "qa: S101\n"
+    assert (not breaches("src/garrison/policy/x.py", FUTURE + first + "c = 1\n" * gap + again)) is clean
+    assert breaches("src/garrison/policy/x.py", FUTURE + first + again.replace("S101", "S102")) != []
