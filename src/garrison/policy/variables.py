@@ -17,7 +17,7 @@ Getter = Callable[[str], "Value | None"]
 """Looks a condition key up by its lower-cased name."""
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
-_DEFAULT = re.compile(r"\s*([^,]+?)\s*,\s*'([^']*)'\s*")
+_DEFAULT = re.compile(r"\s*([^,]*[^,\s])\s*,\s*'([^']*)'\s*")
 _SPECIAL = frozenset("*?$")
 
 
