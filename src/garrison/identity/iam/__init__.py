@@ -1,0 +1,42 @@
+"""AWS Identity and Access Management: users, groups, roles, policies, access keys.
+
+Importing this package registers its operations. One file for each family of resources.
+"""
+
+from __future__ import annotations
+
+from garrison.identity.iam import (
+    access_keys,
+    account,
+    attachments,
+    authorization_details,
+    boundaries,
+    context_keys,
+    groups,
+    inline,
+    policies,
+    roles,
+    service_linked,
+    simulate,
+    tags,
+    users,
+    versions,
+)
+
+__all__ = [
+    "access_keys",
+    "account",
+    "attachments",
+    "authorization_details",
+    "boundaries",
+    "context_keys",
+    "groups",
+    "inline",
+    "policies",
+    "roles",
+    "service_linked",
+    "simulate",
+    "tags",
+    "users",
+    "versions",
+]
