@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from garrison.policy.compile import Policy, PolicySet, StatementRef, compile_policy
 from garrison.policy.context import GlobalContext, fold_keys, global_context
+from garrison.policy.context_keys import context_keys
 from garrison.policy.decision import Decision, Outcome, denied_message
 from garrison.policy.document import Document, PolicyKind, Position, Statement
 from garrison.policy.errors import MalformedPolicy, PolicyTooLarge
 from garrison.policy.evaluate import PolicyInputs, Request, authorize
+from garrison.policy.explain import Explanation, explain
 from garrison.policy.validate import parse_policy
 from garrison.policy.variables import Value
 
 __all__ = [
     "Decision",
     "Document",
+    "Explanation",
     "GlobalContext",
     "MalformedPolicy",
     "Outcome",
@@ -29,7 +32,9 @@ __all__ = [
     "Value",
     "authorize",
     "compile_policy",
+    "context_keys",
     "denied_message",
+    "explain",
     "fold_keys",
     "global_context",
     "parse_policy",

@@ -21,6 +21,8 @@ from garrison.policy.principal import Grant
 from garrison.policy.variables import Getter, Value
 
 NO_POLICIES = PolicySet()
+NAMING = frozenset({"resource", "trust", "rcp"})
+"""Kinds of policy whose statements name principals."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,25 @@ def authorize(
         return question.decide()
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the answer is no
         return question.answer("implicitDeny", question.at, (), (type(error).__name__,))
+
+
+def speaks_of(statement: CompiledStatement, request: Request, *, bounded: bool) -> Grant:
+    """How directly a statement of a naming policy speaks of the caller; ``bounded``: the caller has a permissions boundary.
+
+    A Deny with NotPrincipal strikes whoever is not listed in full, and any principal with a boundary whatever it lists: AWS
+    documents both. An Allow with NotPrincipal leaves out whoever is listed in any way.
+    """
+    pattern = statement.principal
+    if pattern is None:
+        return Grant.NONE
+    get = request.context.get
+    if not pattern.negated:
+        return pattern.grant(request.principal, get, request.canonical_id)
+    if statement.deny:
+        spared = not bounded and pattern.excludes(request.principal, get, request.canonical_id)
+    else:
+        spared = pattern.grant(request.principal, get, request.canonical_id) is not Grant.NONE
+    return Grant.NONE if spared else Grant.DIRECT
 
 
 class _Question:
@@ -151,7 +172,7 @@ class _Question:
                     continue
                 found = (
                     self._principal_deny(bucket.candidates(self.request.resource))
-                    if kind in _NAMING
+                    if kind in NAMING
                     else (bucket.first(self.request.resource, self.get))
                 )
                 if found is not None:
@@ -173,17 +194,9 @@ class _Question:
             yield "session", inputs.sessions
 
     def _principal_deny(self, statements: Iterable[CompiledStatement]) -> CompiledStatement | None:
-        principal = self.request.principal
+        bounded = self.inputs.boundary is not None
         for statement in statements:
-            pattern = statement.principal
-            if pattern is None:
-                continue
-            if pattern.negated:
-                # A principal with a boundary is denied by NotPrincipal whatever it lists: AWS's documented behaviour.
-                spared = self.inputs.boundary is None and pattern.excludes(principal, self.get, self.request.canonical_id)
-            else:
-                spared = not pattern.grant(principal, self.get, self.request.canonical_id)
-            if not spared and statement.applies(self.request.resource, self.get):
+            if speaks_of(statement, self.request, bounded=bounded) and statement.applies(self.request.resource, self.get):
                 return statement
         return None
 
@@ -200,21 +213,12 @@ class _Question:
         self.at = self.resource_kind
         bucket = self.resource_policy.alone.buckets(self.request.action)[1]
         for statement in bucket.candidates(self.request.resource):
-            found = self._statement_grant(statement)
+            found = speaks_of(statement, self.request, bounded=False)
             if found > grant and statement.applies(self.request.resource, self.get):
                 best, grant = statement, found
                 if grant is Grant.DIRECT:
                     break
         return best, grant
-
-    def _statement_grant(self, statement: CompiledStatement) -> Grant:
-        pattern = statement.principal
-        if pattern is None:
-            return Grant.NONE
-        named = pattern.grant(self.request.principal, self.get, self.request.canonical_id)
-        if pattern.negated:
-            return Grant.NONE if named else Grant.DIRECT
-        return named
 
     def _from_resource(self, granted: CompiledStatement | None) -> Decision:
         if granted is None:
@@ -260,7 +264,3 @@ class _Question:
                 return self.answer("implicitDeny", "session")
             matched = (*matched, found)
         return self.answer(outcome, by, matched)
-
-
-_NAMING = frozenset({"resource", "trust", "rcp"})
-"""Kinds whose statements name principals."""

@@ -34,10 +34,11 @@ class Pattern(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """A key to look up; ``key`` is lower-cased."""
+    """A key to look up; ``key`` is lower-cased, ``name`` as written."""
 
     key: str
     default: str | None
+    name: str
 
 
 Part = Literal | Pattern | Variable
@@ -65,9 +66,9 @@ def _variable(inner: str) -> Part | None:
         return Literal(inner)
     with_default = _DEFAULT.fullmatch(inner)
     if with_default is not None:
-        return Variable(with_default.group(1).lower(), with_default.group(2))
+        return Variable(with_default.group(1).lower(), with_default.group(2), with_default.group(1))
     key = inner.strip()
-    return Variable(key.lower(), None) if key and "," not in key else None
+    return Variable(key.lower(), None, key) if key and "," not in key else None
 
 
 def resolve(variable: Variable, get: Getter) -> str | None:

@@ -1,0 +1,174 @@
+"""Why a decision came out as it did: what each statement in play asked for, and what the request had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from garrison.policy.evaluate import NAMING, speaks_of
+from garrison.policy.principal import Grant
+from garrison.policy.variables import single_text
+
+if TYPE_CHECKING:
+    from garrison.policy.compile import CompiledStatement, Policy, StatementRef
+    from garrison.policy.decision import Decision
+    from garrison.policy.variables import Value
+
+_GRANTS = {Grant.NONE: "no", Grant.ACCOUNT: "by its account", Grant.ENTITY: "by its role or user", Grant.DIRECT: "directly"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionReport:
+    """One operator and key: what the policy wants, what the request has."""
+
+    operator: str
+    key: str
+    expected: tuple[str, ...]
+    actual: str | tuple[str, ...] | None
+    """None where the request has no such key."""
+    matched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatementReport:
+    """One statement: which of its elements match the request."""
+
+    ref: StatementRef
+    action: bool
+    resource: bool
+    principal: str | None
+    """How it names the caller (``directly``, ``by its role or user``, ``by its account``, ``no``); None where it names nobody."""
+    conditions: tuple[ConditionReport, ...]
+    applies: bool
+    decided: bool
+    """True for the statements that the decision rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with everything that was looked at."""
+
+    decision: Decision
+    statements: tuple[StatementReport, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object: ``outcome``, ``decidedBy``, ``request``, ``statements``, ``missingKeys``, ``errors``."""
+        decision = self.decision
+        return {
+            "outcome": decision.outcome,
+            "decidedBy": decision.policy_type,
+            "request": {
+                "principal": decision.request.principal.arn or decision.request.principal.service,
+                "action": decision.request.action,
+                "resource": decision.request.resource,
+                "resourceAccount": decision.request.resource_account,
+            },
+            "statements": [_statement_json(report) for report in self.statements],
+            "missingKeys": list(decision.missing_keys),
+            "errors": list(decision.errors),
+        }
+
+    def as_text(self) -> str:
+        """Lines for a person: the outcome, then each statement that speaks of the action and why it did or did not apply."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        decision = self.decision
+        caller = decision.request.principal.arn or decision.request.principal.service or "anonymous"
+        yield f"{decision.outcome} ({decision.policy_type}): {caller} {decision.request.action} {decision.request.resource}"
+        spoken = [report for report in self.statements if report.action]
+        for report in spoken:
+            yield from _statement_lines(report)
+        silent = len(self.statements) - len(spoken)
+        if silent:
+            yield f"{silent} more statements do not speak of {decision.request.action}"
+        if decision.missing_keys:
+            yield "keys that the request lacks: " + ", ".join(decision.missing_keys)
+        for error in decision.errors:
+            yield f"could not be evaluated: {error}"
+
+
+def explain(decision: Decision) -> Explanation:
+    """Look again at every statement that was in play. Slow, and meant for people."""
+    reports = [_report(policy, statement, decision) for policy in decision.considered() for statement in policy.statements]
+    return Explanation(decision, tuple(reports))
+
+
+def _report(policy: Policy, statement: CompiledStatement, decision: Decision) -> StatementReport:
+    request = decision.request
+    get = request.context.get
+    action = statement.action.matches(request.action.lower())
+    resource = statement.covers(request.resource, get)
+    principal: Grant | None = None
+    if policy.kind in NAMING:
+        principal = speaks_of(statement, request, bounded=decision.inputs.boundary is not None)
+    conditions = tuple(
+        ConditionReport(source.operator, source.key, source.values, _shown(get(source.key.lower())), test(get))
+        for source, test in zip(statement.source.conditions, statement.conditions, strict=True)
+    )
+    matched = action and resource and all(condition.matched for condition in conditions)
+    return StatementReport(
+        ref=statement.ref,
+        action=action,
+        resource=resource,
+        principal=None if principal is None else _GRANTS[principal],
+        conditions=conditions,
+        applies=matched and principal is not Grant.NONE,
+        decided=statement in decision.matched,
+    )
+
+
+def _shown(value: Value | None) -> str | tuple[str, ...] | None:
+    if value is None:
+        return None
+    text = single_text(value)
+    return text if text is not None else tuple(str(entry) for entry in value)  # type: ignore[union-attr]  # a sequence then
+
+
+def _statement_json(report: StatementReport) -> dict[str, Any]:
+    ref = report.ref
+    return {
+        "policyType": ref.kind,
+        "policyId": ref.policy_id,
+        "policyArn": ref.policy_arn,
+        "policyName": ref.policy_name,
+        "attachedTo": ref.attached_to,
+        "sid": ref.sid,
+        "index": ref.index,
+        "effect": ref.effect,
+        "start": {"line": ref.start.line, "column": ref.start.column},
+        "end": {"line": ref.end.line, "column": ref.end.column},
+        "action": report.action,
+        "resource": report.resource,
+        "principal": report.principal,
+        "conditions": [
+            {
+                "operator": condition.operator,
+                "key": condition.key,
+                "expected": list(condition.expected),
+                "actual": list(condition.actual) if isinstance(condition.actual, tuple) else condition.actual,
+                "matched": condition.matched,
+            }
+            for condition in report.conditions
+        ],
+        "applies": report.applies,
+        "decided": report.decided,
+    }
+
+
+def _statement_lines(report: StatementReport) -> Iterator[str]:
+    ref = report.ref
+    name = ref.policy_arn or ref.policy_name or ref.policy_id or "policy"
+    sid = f" ({ref.sid})" if ref.sid else ""
+    verdict = "decided" if report.decided else "applies" if report.applies else "does not apply"
+    yield f"- {ref.effect} in {ref.kind} {name}, statement {ref.index + 1}{sid}, line {ref.start.line}: {verdict}"
+    if not report.resource:
+        yield "    resource does not match"
+    if report.principal is not None:
+        yield f"    names the caller: {report.principal}"
+    for condition in report.conditions:
+        relation = "holds" if condition.matched else "fails"
+        actual = "absent" if condition.actual is None else repr(condition.actual)
+        expected = ", ".join(map(repr, condition.expected))
+        yield f"    {condition.operator} {condition.key} {relation}: wants {expected}, is {actual}"
