@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_to_bytes, urlencode
 
 import botocore.auth
 import pytest
@@ -32,6 +32,7 @@ from garrison.wire.sigv4 import (
     read_post_claim,
     verify_post_form,
 )
+from garrison.wire.sigv4.canonical import canonical_path, canonical_query
 from tests.support.signing import KEY_ID, NOW, SECONDS, SECRET, at, boto_sign, crt_sign
 
 VERIFIER = Verifier(Signatures(public_key))
@@ -357,6 +358,24 @@ def sign_form(fields: dict[str, str], conditions: list[Any], token: str | None) 
     with at():
         botocore.auth.S3SigV4PostAuth(Credentials(KEY_ID, SECRET, token), "s3", "us-east-1").add_auth(request)
     return list(request.context["s3-presign-post-fields"].items())
+
+
+# --- The canonical request's short cuts ------------------------------------------------------------------------------
+
+escaped = st.lists(
+    st.sampled_from(["a", "Z", "0", "-", ".", "_", "~", "/", "+", "%", "%2", "%2f", "%2F", "%7e", "%7E", "%41", "%5B", "%5F", " ", "\xe9"])
+    | st.integers(0, 255).map(lambda byte: f"%{byte:02X}"),
+    max_size=12,
+).map("".join)  # fmt: skip
+
+
+@given(escaped)
+@settings(max_examples=500)
+def test_short_cuts_say_what_decoding_and_encoding_say(text: str):
+    slow = quote(unquote_to_bytes(text.encode("latin-1")), safe="/-._~")
+    assert canonical_path(text, s3=True) == (slow or "/")
+    slow = quote(unquote_to_bytes(text.replace("+", " ").encode("latin-1")), safe="-._~")
+    assert canonical_query(f"a={text}") == f"a={slow}"
 
 
 # --- Noise ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,10 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()
 _PLAIN: Final = re.compile(r"[A-Za-z0-9\-._~]*").fullmatch
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9\-._~/]*").fullmatch
+_RESERVED: Final = r"%(?![46][1-9A-F]|[57][0-9A]|3[0-9]|2[DE]|5F|7E)[0-9A-F]{2}"
+"""An escape that decoding and encoding leave alone: capitals, and not of a character that needs none."""
+_DONE: Final = re.compile(rf"(?:[A-Za-z0-9\-._~]|{_RESERVED})*").fullmatch
+_DONE_PATH: Final = re.compile(rf"(?:[A-Za-z0-9\-._~/]|(?!%2F){_RESERVED})*").fullmatch
 _WHITE: Final = " \t\r\n\f\v"
 _BLANKS: Final = re.compile(r"[ \t\r\n\f\v]+")
 _TO_FOLD: Final = re.compile(r"[\t\r\n\f\v]|  ").search
@@ -24,7 +28,7 @@ _TO_FOLD: Final = re.compile(r"[\t\r\n\f\v]|  ").search
 def canonical_path(path: str, *, s3: bool) -> str:
     """The path as signed. S3: each segment encoded once. Others: dot segments resolved and the wire's form encoded again."""
     if s3:
-        return (path or "/") if _PLAIN_PATH(path) else quote_from_bytes(unquote_to_bytes(path.encode("latin-1")), safe="/-._~")
+        return (path or "/") if _DONE_PATH(path) else quote_from_bytes(unquote_to_bytes(path.encode("latin-1")), safe="/-._~")
     if not path or "//" in path or "/." in path:
         path = _resolve(path)
     return path if _PLAIN_PATH(path) else quote_from_bytes(path.encode("latin-1"), safe="/-._~")
@@ -92,7 +96,7 @@ def _resolve(path: str) -> str:
 
 
 def _encode(text: str) -> str:
-    if _PLAIN(text):
+    if _PLAIN(text) or _DONE(text):
         return text
     return quote_from_bytes(unquote_to_bytes(text.replace("+", " ").encode("latin-1")), safe="-._~")
 

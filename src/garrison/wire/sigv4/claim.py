@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, cast
 from urllib.parse import unquote
 
@@ -35,6 +36,7 @@ _HEADER_PARTS: Final = frozenset(("Credential", "SignedHeaders", "Signature"))
 _REQUIRED: Final = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
 _PARAMETERS: Final = frozenset((*_REQUIRED, "X-Amz-Expires", "X-Amz-Security-Token", "X-Amz-Region-Set"))
 _TRACES: Final = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature")
+_SCOPED: Final = re.compile(r"/([a-z0-9-]+)/aws4_request").search
 _VERSION_2: Final = re.compile(r"(?:^|&)(?:AWSAccessKeyId|SignatureVersion)=").search
 
 
@@ -104,6 +106,7 @@ def read_claim(request: Request, *, service: str | None = None) -> Claim | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def parse_stamp(stamp: str) -> float:
     """Seconds since the epoch of ``20150830T123600Z``. Raises ValueError."""
     if not _STAMP(stamp):
@@ -113,6 +116,7 @@ def parse_stamp(stamp: str) -> float:
     return datetime(*parts, tzinfo=UTC).timestamp()
 
 
+@lru_cache(maxsize=4096)  # a client sends the same one all through a second; nothing of it is secret
 def parse_credential(credential: str, stamp: str, *, algorithm: str, place: Place, s3: bool) -> tuple[str, str, str, str]:
     """Access key id, date, region (empty for SigV4A) and service of a credential.
 
@@ -361,14 +365,21 @@ def _check_s3_scope(scope: _Scope, terminator: str, stamp: str, *, algorithm: st
 
 
 def _signed_headers(text: str, *, place: Place, s3: bool) -> tuple[str, ...]:
-    names = text.lower().split(";")
-    if _HEADER_NAMES(text) and len(set(names)) == len(names) <= 200:
-        return tuple(sorted(names))
+    names = _header_names(text)
+    if names:
+        return names
     if not s3:
         raise faults.incomplete(faults.SIGNED_HEADERS)
     if place == "query":
         raise faults.s3_query(faults.S3_QUERY_SIGNED_HEADERS)
     raise faults.s3_header(faults.S3_SIGNED_HEADERS)
+
+
+@lru_cache(maxsize=1024)
+def _header_names(text: str) -> tuple[str, ...]:
+    """The names in lower case and sorted; none where the list is malformed or has one twice."""
+    names = text.lower().split(";")
+    return tuple(sorted(names)) if _HEADER_NAMES(text) and len(set(names)) == len(names) <= 200 else ()
 
 
 def _regions(text: str, *, s3: bool) -> tuple[str, ...]:
@@ -401,7 +412,7 @@ def _speaks_s3(request: Request, service: str | None, credential: str = "") -> b
     """Whether S3's texts are the right ones: by the endpoint, else by the scope, else by what only other services send."""
     if service is not None:
         return rules_of(service).s3
-    scoped = re.search(r"/([a-z0-9-]+)/aws4_request", credential)
+    scoped = _SCOPED(credential)
     if scoped:
         return rules_of(scoped[1]).s3
     kind = request.header("content-type")

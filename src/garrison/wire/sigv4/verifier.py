@@ -151,10 +151,11 @@ def _presigned_hash(claim: Claim, request: Request, stated: str) -> str:
     """A presigned URL leaves the body out unless its header or its query says otherwise."""
     if _HASH in claim.signed_headers:
         return _digest_or_unsigned(stated, "")
-    for part in canonical_query(request.query).split("&"):
-        name, _, value = part.partition("=")
-        if name.lower() == _HASH:
-            return _digest_or_unsigned(value, "")
+    if _HASH in request.query.lower():
+        for part in canonical_query(request.query).split("&"):
+            name, _, value = part.partition("=")
+            if name.lower() == _HASH:
+                return _digest_or_unsigned(value, "")
     return UNSIGNED
 
 

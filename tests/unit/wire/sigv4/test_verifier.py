@@ -312,3 +312,22 @@ def test_error_holds_nothing_of_the_secret():
     error = fault(iam(), secret="a-very-secret-value")
     assert "a-very-secret-value" not in repr(error) + str(error.__context__) + str(error.__cause__)
     assert NOW.strftime("%Y") not in error.message
+
+
+def test_presigned_digest_in_the_query():
+    """The JavaScript SDK puts the digest among the parameters of a presigned URL."""
+    digest = hashlib.sha256(b"hello").hexdigest()
+
+    class Hoisted(botocore.auth.S3SigV4QueryAuth):
+        def payload(self, request: object) -> str:
+            return digest
+
+    request = boto_sign(
+        Hoisted, service="s3", method="PUT", url=f"https://bucket.s3.amazonaws.com/key?X-Amz-Content-Sha256={digest}"
+    )
+    verify(replace(request, body=b"hello"))
+    assert fault(replace(request, body=b"other")).code == "XAmzContentSHA256Mismatch"
+    other = replace(request, query=request.query.replace(digest, "UNSIGNED-PAYLOAD"))
+    assert fault(other).kind == "signature_mismatch"
+    other = replace(request, query=request.query.replace(digest, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"))
+    assert fault(other).code == "InvalidArgument"
