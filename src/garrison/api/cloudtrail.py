@@ -38,6 +38,7 @@ RetentionPeriod = Annotated[int, Meta(ge=7, le=3653)]
 EventDataStoreKmsKeyId = Annotated[str, Meta(min_length=1, max_length=350, pattern='^(?a:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
 BillingMode = Annotated[str, Meta(pattern='^(?:EXTENDABLE_RETENTION_PRICING|FIXED_RETENTION_PRICING)\\Z')]
 EventDataStoreStatus = Annotated[str, Meta(pattern='^(?:CREATED|ENABLED|PENDING_DELETION|STARTING_INGESTION|STOPPING_INGESTION|STOPPED_INGESTION)\\Z')]
+Date = Annotated[float, Meta(ge=-62135596800.0, le=253402300799.999)]
 ResourceArn = Annotated[str, Meta(min_length=3, max_length=256, pattern='^(?a:^[a-zA-Z0-9._/\\-:]+$)\\Z')]
 QueryAlias = Annotated[str, Meta(min_length=1, max_length=256, pattern='^(?a:^[a-zA-Z][a-zA-Z0-9._\\-]*$)\\Z')]
 RefreshId = Annotated[str, Meta(min_length=10, max_length=20, pattern='^(?a:\\d+)\\Z')]
@@ -316,8 +317,8 @@ class CreateEventDataStoreResponse(Struct, kw_only=True, omit_defaults=True):
     retention_period: RetentionPeriod | None = member(default=None, name="RetentionPeriod")
     termination_protection_enabled: bool | None = member(default=None, name="TerminationProtectionEnabled")
     tags_list: TagsList | None = member(default=None, name="TagsList")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
     kms_key_id: EventDataStoreKmsKeyId | None = member(default=None, name="KmsKeyId")
     billing_mode: BillingMode | None = member(default=None, name="BillingMode")
 
@@ -478,7 +479,7 @@ class Event(Struct, kw_only=True, omit_defaults=True):
     event_name: str | None = member(default=None, name="EventName")
     read_only: str | None = member(default=None, name="ReadOnly")
     access_key_id: str | None = member(default=None, name="AccessKeyId")
-    event_time: float | None = member(default=None, name="EventTime")
+    event_time: Date | None = member(default=None, name="EventTime")
     event_source: str | None = member(default=None, name="EventSource")
     username: str | None = member(default=None, name="Username")
     resources: list[Resource] | None = member(default=None, name="Resources")
@@ -494,8 +495,8 @@ class EventDataStore(Struct, kw_only=True, omit_defaults=True):
     multi_region_enabled: bool | None = member(default=None, name="MultiRegionEnabled")
     organization_enabled: bool | None = member(default=None, name="OrganizationEnabled")
     retention_period: RetentionPeriod | None = member(default=None, name="RetentionPeriod")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
 
 
 class EventDataStoreARNInvalidException(ModelledError):
@@ -587,8 +588,8 @@ class GetDashboardResponse(Struct, kw_only=True, omit_defaults=True):
     status: DashboardStatus | None = member(default=None, name="Status")
     widgets: list[Widget] | None = member(default=None, name="Widgets")
     refresh_schedule: RefreshSchedule | None = member(default=None, name="RefreshSchedule")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
     last_refresh_id: RefreshId | None = member(default=None, name="LastRefreshId")
     last_refresh_failure_reason: ErrorMessage | None = member(default=None, name="LastRefreshFailureReason")
     termination_protection_enabled: bool | None = member(default=None, name="TerminationProtectionEnabled")
@@ -620,8 +621,8 @@ class GetEventDataStoreResponse(Struct, kw_only=True, omit_defaults=True):
     organization_enabled: bool | None = member(default=None, name="OrganizationEnabled")
     retention_period: RetentionPeriod | None = member(default=None, name="RetentionPeriod")
     termination_protection_enabled: bool | None = member(default=None, name="TerminationProtectionEnabled")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
     kms_key_id: EventDataStoreKmsKeyId | None = member(default=None, name="KmsKeyId")
     billing_mode: BillingMode | None = member(default=None, name="BillingMode")
     federation_status: FederationStatus | None = member(default=None, name="FederationStatus")
@@ -647,11 +648,11 @@ class GetImportResponse(Struct, kw_only=True, omit_defaults=True):
     import_id: UUID | None = member(default=None, name="ImportId")
     destinations: ImportDestinations | None = member(default=None, name="Destinations")
     import_source: ImportSource | None = member(default=None, name="ImportSource")
-    start_event_time: float | None = member(default=None, name="StartEventTime")
-    end_event_time: float | None = member(default=None, name="EndEventTime")
+    start_event_time: Date | None = member(default=None, name="StartEventTime")
+    end_event_time: Date | None = member(default=None, name="EndEventTime")
     import_status: ImportStatus | None = member(default=None, name="ImportStatus")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
     import_statistics: ImportStatistics | None = member(default=None, name="ImportStatistics")
 
 
@@ -709,13 +710,13 @@ class GetTrailStatusResponse(Struct, kw_only=True, omit_defaults=True):
     is_logging: bool | None = member(default=None, name="IsLogging")
     latest_delivery_error: str | None = member(default=None, name="LatestDeliveryError")
     latest_notification_error: str | None = member(default=None, name="LatestNotificationError")
-    latest_delivery_time: float | None = member(default=None, name="LatestDeliveryTime")
-    latest_notification_time: float | None = member(default=None, name="LatestNotificationTime")
-    start_logging_time: float | None = member(default=None, name="StartLoggingTime")
-    stop_logging_time: float | None = member(default=None, name="StopLoggingTime")
+    latest_delivery_time: Date | None = member(default=None, name="LatestDeliveryTime")
+    latest_notification_time: Date | None = member(default=None, name="LatestNotificationTime")
+    start_logging_time: Date | None = member(default=None, name="StartLoggingTime")
+    stop_logging_time: Date | None = member(default=None, name="StopLoggingTime")
     latest_cloud_watch_logs_delivery_error: str | None = member(default=None, name="LatestCloudWatchLogsDeliveryError")
-    latest_cloud_watch_logs_delivery_time: float | None = member(default=None, name="LatestCloudWatchLogsDeliveryTime")
-    latest_digest_delivery_time: float | None = member(default=None, name="LatestDigestDeliveryTime")
+    latest_cloud_watch_logs_delivery_time: Date | None = member(default=None, name="LatestCloudWatchLogsDeliveryTime")
+    latest_digest_delivery_time: Date | None = member(default=None, name="LatestDigestDeliveryTime")
     latest_digest_delivery_error: str | None = member(default=None, name="LatestDigestDeliveryError")
     latest_delivery_attempt_time: str | None = member(default=None, name="LatestDeliveryAttemptTime")
     latest_notification_attempt_time: str | None = member(default=None, name="LatestNotificationAttemptTime")
@@ -730,7 +731,7 @@ class ImportFailureListItem(Struct, kw_only=True, omit_defaults=True):
     status: ImportFailureStatus | None = member(default=None, name="Status")
     error_type: str | None = member(default=None, name="ErrorType")
     error_message: str | None = member(default=None, name="ErrorMessage")
-    last_updated_time: float | None = member(default=None, name="LastUpdatedTime")
+    last_updated_time: Date | None = member(default=None, name="LastUpdatedTime")
 
 
 class ImportNotFoundException(ModelledError):
@@ -755,8 +756,8 @@ class ImportsListItem(Struct, kw_only=True, omit_defaults=True):
     import_id: UUID | None = member(default=None, name="ImportId")
     import_status: ImportStatus | None = member(default=None, name="ImportStatus")
     destinations: ImportDestinations | None = member(default=None, name="Destinations")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
 
 
 class InactiveEventDataStoreException(ModelledError):
@@ -772,10 +773,10 @@ class InactiveQueryException(ModelledError):
 
 
 class IngestionStatus(Struct, kw_only=True, omit_defaults=True):
-    latest_ingestion_success_time: float | None = member(default=None, name="LatestIngestionSuccessTime")
+    latest_ingestion_success_time: Date | None = member(default=None, name="LatestIngestionSuccessTime")
     latest_ingestion_success_event_id: UUID | None = member(default=None, name="LatestIngestionSuccessEventID")
     latest_ingestion_error_code: ErrorMessage | None = member(default=None, name="LatestIngestionErrorCode")
-    latest_ingestion_attempt_time: float | None = member(default=None, name="LatestIngestionAttemptTime")
+    latest_ingestion_attempt_time: Date | None = member(default=None, name="LatestIngestionAttemptTime")
     latest_ingestion_attempt_event_id: UUID | None = member(default=None, name="LatestIngestionAttemptEventID")
 
 
@@ -1053,8 +1054,8 @@ class ListInsightsDataRequest(Struct, kw_only=True, omit_defaults=True):
     insight_source: ResourceArn = member(name="InsightSource")
     data_type: ListInsightsDataType = member(name="DataType")
     dimensions: ListInsightsDataDimensions | None = member(default=None, name="Dimensions")
-    start_time: float | None = member(default=None, name="StartTime")
-    end_time: float | None = member(default=None, name="EndTime")
+    start_time: Date | None = member(default=None, name="StartTime")
+    end_time: Date | None = member(default=None, name="EndTime")
     max_results: ListInsightsDataMaxResultsCount | None = member(default=None, name="MaxResults")
     next_token: PaginationToken | None = member(default=None, name="NextToken")
 
@@ -1070,8 +1071,8 @@ class ListInsightsMetricDataRequest(Struct, kw_only=True, omit_defaults=True):
     insight_type: InsightType = member(name="InsightType")
     trail_name: str | None = member(default=None, name="TrailName")
     error_code: ErrorCode | None = member(default=None, name="ErrorCode")
-    start_time: float | None = member(default=None, name="StartTime")
-    end_time: float | None = member(default=None, name="EndTime")
+    start_time: Date | None = member(default=None, name="StartTime")
+    end_time: Date | None = member(default=None, name="EndTime")
     period: InsightsMetricPeriod | None = member(default=None, name="Period")
     data_type: InsightsMetricDataType | None = member(default=None, name="DataType")
     max_results: InsightsMetricMaxResults | None = member(default=None, name="MaxResults")
@@ -1084,14 +1085,14 @@ class ListInsightsMetricDataResponse(Struct, kw_only=True, omit_defaults=True):
     event_name: EventName | None = member(default=None, name="EventName")
     insight_type: InsightType | None = member(default=None, name="InsightType")
     error_code: ErrorCode | None = member(default=None, name="ErrorCode")
-    timestamps: list[float] | None = member(default=None, name="Timestamps")
+    timestamps: list[Date] | None = member(default=None, name="Timestamps")
     values: list[float] | None = member(default=None, name="Values")
     next_token: InsightsMetricNextToken | None = member(default=None, name="NextToken")
 
 
 class ListPublicKeysRequest(Struct, kw_only=True, omit_defaults=True):
-    start_time: float | None = member(default=None, name="StartTime")
-    end_time: float | None = member(default=None, name="EndTime")
+    start_time: Date | None = member(default=None, name="StartTime")
+    end_time: Date | None = member(default=None, name="EndTime")
     next_token: str | None = member(default=None, name="NextToken")
 
 
@@ -1104,8 +1105,8 @@ class ListQueriesRequest(Struct, kw_only=True, omit_defaults=True):
     event_data_store: EventDataStoreArn = member(name="EventDataStore")
     next_token: PaginationToken | None = member(default=None, name="NextToken")
     max_results: ListQueriesMaxResultsCount | None = member(default=None, name="MaxResults")
-    start_time: float | None = member(default=None, name="StartTime")
-    end_time: float | None = member(default=None, name="EndTime")
+    start_time: Date | None = member(default=None, name="StartTime")
+    end_time: Date | None = member(default=None, name="EndTime")
     query_status: QueryStatus | None = member(default=None, name="QueryStatus")
 
 
@@ -1140,8 +1141,8 @@ class LookupAttribute(Struct, kw_only=True, omit_defaults=True):
 
 class LookupEventsRequest(Struct, kw_only=True, omit_defaults=True):
     lookup_attributes: list[LookupAttribute] | None = member(default=None, name="LookupAttributes")
-    start_time: float | None = member(default=None, name="StartTime")
-    end_time: float | None = member(default=None, name="EndTime")
+    start_time: Date | None = member(default=None, name="StartTime")
+    end_time: Date | None = member(default=None, name="EndTime")
     event_category: EventCategory | None = member(default=None, name="EventCategory")
     max_results: MaxResults | None = member(default=None, name="MaxResults")
     next_token: str | None = member(default=None, name="NextToken")
@@ -1207,8 +1208,8 @@ class PartitionKey(Struct, kw_only=True, omit_defaults=True):
 
 class PublicKey(Struct, kw_only=True, omit_defaults=True):
     value: bytes | None = member(default=None, name="Value")
-    validity_start_time: float | None = member(default=None, name="ValidityStartTime")
-    validity_end_time: float | None = member(default=None, name="ValidityEndTime")
+    validity_start_time: Date | None = member(default=None, name="ValidityStartTime")
+    validity_end_time: Date | None = member(default=None, name="ValidityEndTime")
     fingerprint: str | None = member(default=None, name="Fingerprint")
 
 
@@ -1268,7 +1269,7 @@ class PutResourcePolicyResponse(Struct, kw_only=True, omit_defaults=True):
 class Query(Struct, kw_only=True, omit_defaults=True):
     query_id: UUID | None = member(default=None, name="QueryId")
     query_status: QueryStatus | None = member(default=None, name="QueryStatus")
-    creation_time: float | None = member(default=None, name="CreationTime")
+    creation_time: Date | None = member(default=None, name="CreationTime")
 
 
 class QueryIdNotFoundException(ModelledError):
@@ -1288,7 +1289,7 @@ class QueryStatisticsForDescribeQuery(Struct, kw_only=True, omit_defaults=True):
     events_scanned: Long | None = member(default=None, name="EventsScanned")
     bytes_scanned: Long | None = member(default=None, name="BytesScanned")
     execution_time_in_millis: Integer | None = member(default=None, name="ExecutionTimeInMillis")
-    creation_time: float | None = member(default=None, name="CreationTime")
+    creation_time: Date | None = member(default=None, name="CreationTime")
 
 
 class RefreshSchedule(Struct, kw_only=True, omit_defaults=True):
@@ -1378,8 +1379,8 @@ class RestoreEventDataStoreResponse(Struct, kw_only=True, omit_defaults=True):
     organization_enabled: bool | None = member(default=None, name="OrganizationEnabled")
     retention_period: RetentionPeriod | None = member(default=None, name="RetentionPeriod")
     termination_protection_enabled: bool | None = member(default=None, name="TerminationProtectionEnabled")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
     kms_key_id: EventDataStoreKmsKeyId | None = member(default=None, name="KmsKeyId")
     billing_mode: BillingMode | None = member(default=None, name="BillingMode")
 
@@ -1445,8 +1446,8 @@ class StartEventDataStoreIngestionResponse(Struct, kw_only=True, omit_defaults=T
 class StartImportRequest(Struct, kw_only=True, omit_defaults=True):
     destinations: ImportDestinations | None = member(default=None, name="Destinations")
     import_source: ImportSource | None = member(default=None, name="ImportSource")
-    start_event_time: float | None = member(default=None, name="StartEventTime")
-    end_event_time: float | None = member(default=None, name="EndEventTime")
+    start_event_time: Date | None = member(default=None, name="StartEventTime")
+    end_event_time: Date | None = member(default=None, name="EndEventTime")
     import_id: UUID | None = member(default=None, name="ImportId")
 
 
@@ -1454,11 +1455,11 @@ class StartImportResponse(Struct, kw_only=True, omit_defaults=True):
     import_id: UUID | None = member(default=None, name="ImportId")
     destinations: ImportDestinations | None = member(default=None, name="Destinations")
     import_source: ImportSource | None = member(default=None, name="ImportSource")
-    start_event_time: float | None = member(default=None, name="StartEventTime")
-    end_event_time: float | None = member(default=None, name="EndEventTime")
+    start_event_time: Date | None = member(default=None, name="StartEventTime")
+    end_event_time: Date | None = member(default=None, name="EndEventTime")
     import_status: ImportStatus | None = member(default=None, name="ImportStatus")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
 
 
 class StartLoggingRequest(Struct, kw_only=True, omit_defaults=True):
@@ -1499,10 +1500,10 @@ class StopImportResponse(Struct, kw_only=True, omit_defaults=True):
     import_source: ImportSource | None = member(default=None, name="ImportSource")
     destinations: ImportDestinations | None = member(default=None, name="Destinations")
     import_status: ImportStatus | None = member(default=None, name="ImportStatus")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
-    start_event_time: float | None = member(default=None, name="StartEventTime")
-    end_event_time: float | None = member(default=None, name="EndEventTime")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
+    start_event_time: Date | None = member(default=None, name="StartEventTime")
+    end_event_time: Date | None = member(default=None, name="EndEventTime")
     import_statistics: ImportStatistics | None = member(default=None, name="ImportStatistics")
 
 
@@ -1608,8 +1609,8 @@ class UpdateDashboardResponse(Struct, kw_only=True, omit_defaults=True):
     widgets: list[Widget] | None = member(default=None, name="Widgets")
     refresh_schedule: RefreshSchedule | None = member(default=None, name="RefreshSchedule")
     termination_protection_enabled: bool | None = member(default=None, name="TerminationProtectionEnabled")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
 
 
 class UpdateEventDataStoreRequest(Struct, kw_only=True, omit_defaults=True):
@@ -1633,8 +1634,8 @@ class UpdateEventDataStoreResponse(Struct, kw_only=True, omit_defaults=True):
     organization_enabled: bool | None = member(default=None, name="OrganizationEnabled")
     retention_period: RetentionPeriod | None = member(default=None, name="RetentionPeriod")
     termination_protection_enabled: bool | None = member(default=None, name="TerminationProtectionEnabled")
-    created_timestamp: float | None = member(default=None, name="CreatedTimestamp")
-    updated_timestamp: float | None = member(default=None, name="UpdatedTimestamp")
+    created_timestamp: Date | None = member(default=None, name="CreatedTimestamp")
+    updated_timestamp: Date | None = member(default=None, name="UpdatedTimestamp")
     kms_key_id: EventDataStoreKmsKeyId | None = member(default=None, name="KmsKeyId")
     billing_mode: BillingMode | None = member(default=None, name="BillingMode")
     federation_status: FederationStatus | None = member(default=None, name="FederationStatus")

@@ -13,6 +13,7 @@ from garrison.core.errors import ModelledError
 DelegationRequestIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?a:[\\w-]+)\\Z')]
 ServiceNamespaceType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?a:[\\w-]*)\\Z')]
 OrganizationsEntityPathType = Annotated[str, Meta(min_length=19, max_length=427, pattern='^(?a:^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*)\\Z')]
+DateType = Annotated[float, Meta(ge=-62135596800.0, le=253402300799.999)]
 IntegerType = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
 UserNameType = Annotated[str, Meta(min_length=1, max_length=64, pattern='^(?a:[\\w+=,.@-]+)\\Z')]
 AccessKeyIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?a:[\\w]+)\\Z')]
@@ -170,7 +171,7 @@ class AccessDetail(Struct, kw_only=True, omit_defaults=True):
     service_namespace: ServiceNamespaceType = member(name="ServiceNamespace")
     region: str | None = member(default=None, name="Region")
     entity_path: OrganizationsEntityPathType | None = member(default=None, name="EntityPath")
-    last_authenticated_time: float | None = member(default=None, name="LastAuthenticatedTime")
+    last_authenticated_time: DateType | None = member(default=None, name="LastAuthenticatedTime")
     total_authenticated_entities: IntegerType | None = member(default=None, name="TotalAuthenticatedEntities")
 
 
@@ -179,20 +180,20 @@ class AccessKey(Struct, kw_only=True, omit_defaults=True):
     access_key_id: AccessKeyIdType = member(name="AccessKeyId")
     status: StatusType = member(name="Status")
     secret_access_key: str = member(name="SecretAccessKey")
-    create_date: float | None = member(default=None, name="CreateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
 
 
 class AccessKeyLastUsed(Struct, kw_only=True, omit_defaults=True):
     service_name: str = member(name="ServiceName")
     region: str = member(name="Region")
-    last_used_date: float | None = member(default=None, name="LastUsedDate")
+    last_used_date: DateType | None = member(default=None, name="LastUsedDate")
 
 
 class AccessKeyMetadata(Struct, kw_only=True, omit_defaults=True):
     user_name: UserNameType | None = member(default=None, name="UserName")
     access_key_id: AccessKeyIdType | None = member(default=None, name="AccessKeyId")
     status: StatusType | None = member(default=None, name="Status")
-    create_date: float | None = member(default=None, name="CreateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
 
 
 class AccountNotManagementOrDelegatedAdministratorException(ModelledError):
@@ -495,16 +496,16 @@ class DelegationRequest(Struct, kw_only=True, omit_defaults=True):
     owner_id: OwnerIdType | None = member(default=None, name="OwnerId")
     approver_id: ArnType | None = member(default=None, name="ApproverId")
     state: StateType | None = member(default=None, name="State")
-    expiration_time: float | None = member(default=None, name="ExpirationTime")
+    expiration_time: DateType | None = member(default=None, name="ExpirationTime")
     requestor_id: AccountIdType | None = member(default=None, name="RequestorId")
     requestor_name: RequestorNameType | None = member(default=None, name="RequestorName")
-    create_date: float | None = member(default=None, name="CreateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
     session_duration: SessionDurationType | None = member(default=None, name="SessionDuration")
     redirect_url: RedirectUrlType | None = member(default=None, name="RedirectUrl")
     notes: NotesType | None = member(default=None, name="Notes")
     rejection_reason: NotesType | None = member(default=None, name="RejectionReason")
     only_send_by_owner: bool | None = member(default=None, name="OnlySendByOwner")
-    updated_time: float | None = member(default=None, name="UpdatedTime")
+    updated_time: DateType | None = member(default=None, name="UpdatedTime")
 
 
 class DeleteAccessKeyRequest(Struct, kw_only=True, omit_defaults=True):
@@ -700,7 +701,7 @@ class EntityAlreadyExistsException(ModelledError):
 
 class EntityDetails(Struct, kw_only=True, omit_defaults=True):
     entity_info: EntityInfo = member(name="EntityInfo")
-    last_authenticated: float | None = member(default=None, name="LastAuthenticated")
+    last_authenticated: DateType | None = member(default=None, name="LastAuthenticated")
 
 
 class EntityInfo(Struct, kw_only=True, omit_defaults=True):
@@ -825,7 +826,7 @@ class GetContextKeysForPrincipalPolicyRequest(Struct, kw_only=True, omit_default
 class GetCredentialReportResponse(Struct, kw_only=True, omit_defaults=True):
     content: bytes | None = member(default=None, name="Content")
     report_format: ReportFormatType | None = member(default=None, name="ReportFormat")
-    generated_time: float | None = member(default=None, name="GeneratedTime")
+    generated_time: DateType | None = member(default=None, name="GeneratedTime")
 
 
 class GetDelegationRequestRequest(Struct, kw_only=True, omit_defaults=True):
@@ -898,7 +899,7 @@ class GetMFADeviceRequest(Struct, kw_only=True, omit_defaults=True):
 class GetMFADeviceResponse(Struct, kw_only=True, omit_defaults=True):
     serial_number: SerialNumberType = member(name="SerialNumber")
     user_name: UserNameType | None = member(default=None, name="UserName")
-    enable_date: float | None = member(default=None, name="EnableDate")
+    enable_date: DateType | None = member(default=None, name="EnableDate")
     certifications: dict[CertificationKeyType, CertificationValueType] | None = member(default=None, name="Certifications")
 
 
@@ -910,7 +911,7 @@ class GetOpenIDConnectProviderResponse(Struct, kw_only=True, omit_defaults=True)
     url: OpenIDConnectProviderUrlType | None = member(default=None, name="Url")
     client_id_list: list[ClientIDType] | None = member(default=None, name="ClientIDList")
     thumbprint_list: list[ThumbprintType] | None = member(default=None, name="ThumbprintList")
-    create_date: float | None = member(default=None, name="CreateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
     tags: TagListType | None = member(default=None, name="Tags")
     context_provider: ContextProvider | None = member(default=None, name="ContextProvider")
     identity_center_instance_arn: IdentityCenterInstanceArnType | None = member(default=None, name="IdentityCenterInstanceArn")
@@ -926,8 +927,8 @@ class GetOrganizationsAccessReportRequest(Struct, kw_only=True, omit_defaults=Tr
 
 class GetOrganizationsAccessReportResponse(Struct, kw_only=True, omit_defaults=True):
     job_status: JobStatusType = member(name="JobStatus")
-    job_creation_date: float = member(name="JobCreationDate")
-    job_completion_date: float | None = member(default=None, name="JobCompletionDate")
+    job_creation_date: DateType = member(name="JobCreationDate")
+    job_completion_date: DateType | None = member(default=None, name="JobCompletionDate")
     number_of_services_accessible: IntegerType | None = member(default=None, name="NumberOfServicesAccessible")
     number_of_services_not_accessed: IntegerType | None = member(default=None, name="NumberOfServicesNotAccessed")
     access_details: list[AccessDetail] | None = member(default=None, name="AccessDetails")
@@ -995,8 +996,8 @@ class GetSAMLProviderResponse(Struct, kw_only=True, omit_defaults=True):
     saml_metadata_document: SAMLMetadataDocumentType | None = member(default=None, name="SAMLMetadataDocument")
     context_provider: ContextProvider | None = member(default=None, name="ContextProvider")
     saml_key_hashes: list[SAMLKeyHashEntry] | None = member(default=None, name="SAMLKeyHashes")
-    create_date: float | None = member(default=None, name="CreateDate")
-    valid_until: float | None = member(default=None, name="ValidUntil")
+    create_date: DateType | None = member(default=None, name="CreateDate")
+    valid_until: DateType | None = member(default=None, name="ValidUntil")
     tags: TagListType | None = member(default=None, name="Tags")
     assertion_encryption_mode: AssertionEncryptionModeType | None = member(default=None, name="AssertionEncryptionMode")
     private_key_list: PrivateKeyList | None = member(default=None, name="PrivateKeyList")
@@ -1030,9 +1031,9 @@ class GetServiceLastAccessedDetailsRequest(Struct, kw_only=True, omit_defaults=T
 
 class GetServiceLastAccessedDetailsResponse(Struct, kw_only=True, omit_defaults=True):
     job_status: JobStatusType = member(name="JobStatus")
-    job_creation_date: float = member(name="JobCreationDate")
+    job_creation_date: DateType = member(name="JobCreationDate")
     services_last_accessed: list[ServiceLastAccessed] = member(name="ServicesLastAccessed")
-    job_completion_date: float = member(name="JobCompletionDate")
+    job_completion_date: DateType = member(name="JobCompletionDate")
     job_type: AccessAdvisorUsageGranularityType | None = member(default=None, name="JobType")
     is_truncated: bool | None = member(default=None, name="IsTruncated")
     marker: str | None = member(default=None, name="Marker")
@@ -1048,8 +1049,8 @@ class GetServiceLastAccessedDetailsWithEntitiesRequest(Struct, kw_only=True, omi
 
 class GetServiceLastAccessedDetailsWithEntitiesResponse(Struct, kw_only=True, omit_defaults=True):
     job_status: JobStatusType = member(name="JobStatus")
-    job_creation_date: float = member(name="JobCreationDate")
-    job_completion_date: float = member(name="JobCompletionDate")
+    job_creation_date: DateType = member(name="JobCreationDate")
+    job_completion_date: DateType = member(name="JobCompletionDate")
     entity_details_list: list[EntityDetails] = member(name="EntityDetailsList")
     is_truncated: bool | None = member(default=None, name="IsTruncated")
     marker: str | None = member(default=None, name="Marker")
@@ -1089,7 +1090,7 @@ class Group(Struct, kw_only=True, omit_defaults=True):
     group_name: GroupNameType = member(name="GroupName")
     group_id: IdType = member(name="GroupId")
     arn: ArnType = member(name="Arn")
-    create_date: float = member(name="CreateDate")
+    create_date: DateType = member(name="CreateDate")
 
 
 class GroupDetail(Struct, kw_only=True, omit_defaults=True):
@@ -1097,7 +1098,7 @@ class GroupDetail(Struct, kw_only=True, omit_defaults=True):
     group_name: GroupNameType | None = member(default=None, name="GroupName")
     group_id: IdType | None = member(default=None, name="GroupId")
     arn: ArnType | None = member(default=None, name="Arn")
-    create_date: float | None = member(default=None, name="CreateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
     group_policy_list: list[PolicyDetail] | None = member(default=None, name="GroupPolicyList")
     attached_managed_policies: list[AttachedPolicy] | None = member(default=None, name="AttachedManagedPolicies")
 
@@ -1118,7 +1119,7 @@ class InstanceProfile(Struct, kw_only=True, omit_defaults=True):
     instance_profile_name: InstanceProfileNameType = member(name="InstanceProfileName")
     instance_profile_id: IdType = member(name="InstanceProfileId")
     arn: ArnType = member(name="Arn")
-    create_date: float = member(name="CreateDate")
+    create_date: DateType = member(name="CreateDate")
     roles: list[Role] = member(name="Roles")
     tags: TagListType | None = member(default=None, name="Tags")
 
@@ -1605,7 +1606,7 @@ class ListVirtualMFADevicesResponse(Struct, kw_only=True, omit_defaults=True):
 
 class LoginProfile(Struct, kw_only=True, omit_defaults=True):
     user_name: UserNameType = member(name="UserName")
-    create_date: float = member(name="CreateDate")
+    create_date: DateType = member(name="CreateDate")
     password_reset_required: bool | None = member(default=None, name="PasswordResetRequired")
     max_signin_session_duration: MaxSigninSessionDurationType | None = member(default=None, name="MaxSigninSessionDuration")
 
@@ -1613,7 +1614,7 @@ class LoginProfile(Struct, kw_only=True, omit_defaults=True):
 class MFADevice(Struct, kw_only=True, omit_defaults=True):
     user_name: UserNameType = member(name="UserName")
     serial_number: SerialNumberType = member(name="SerialNumber")
-    enable_date: float = member(name="EnableDate")
+    enable_date: DateType = member(name="EnableDate")
 
 
 class MalformedCertificateException(ModelledError):
@@ -1638,8 +1639,8 @@ class ManagedPolicyDetail(Struct, kw_only=True, omit_defaults=True):
     permissions_boundary_usage_count: AttachmentCountType | None = member(default=None, name="PermissionsBoundaryUsageCount")
     is_attachable: bool | None = member(default=None, name="IsAttachable")
     description: PolicyDescriptionType | None = member(default=None, name="Description")
-    create_date: float | None = member(default=None, name="CreateDate")
-    update_date: float | None = member(default=None, name="UpdateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
+    update_date: DateType | None = member(default=None, name="UpdateDate")
     policy_version_list: list[PolicyVersion] | None = member(default=None, name="PolicyVersionList")
 
 
@@ -1729,8 +1730,8 @@ class Policy(Struct, kw_only=True, omit_defaults=True):
     permissions_boundary_usage_count: AttachmentCountType | None = member(default=None, name="PermissionsBoundaryUsageCount")
     is_attachable: bool | None = member(default=None, name="IsAttachable")
     description: PolicyDescriptionType | None = member(default=None, name="Description")
-    create_date: float | None = member(default=None, name="CreateDate")
-    update_date: float | None = member(default=None, name="UpdateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
+    update_date: DateType | None = member(default=None, name="UpdateDate")
     tags: TagListType | None = member(default=None, name="Tags")
 
 
@@ -1790,7 +1791,7 @@ class PolicyVersion(Struct, kw_only=True, omit_defaults=True):
     document: PolicyDocumentType | None = member(default=None, name="Document")
     version_id: PolicyVersionIdType | None = member(default=None, name="VersionId")
     is_default_version: bool | None = member(default=None, name="IsDefaultVersion")
-    create_date: float | None = member(default=None, name="CreateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
 
 
 class Position(Struct, kw_only=True, omit_defaults=True):
@@ -1894,7 +1895,7 @@ class Role(Struct, kw_only=True, omit_defaults=True):
     role_name: RoleNameType = member(name="RoleName")
     role_id: IdType = member(name="RoleId")
     arn: ArnType = member(name="Arn")
-    create_date: float = member(name="CreateDate")
+    create_date: DateType = member(name="CreateDate")
     assume_role_policy_document: PolicyDocumentType | None = member(default=None, name="AssumeRolePolicyDocument")
     description: RoleDescriptionType | None = member(default=None, name="Description")
     max_session_duration: RoleMaxSessionDurationType | None = member(default=None, name="MaxSessionDuration")
@@ -1910,7 +1911,7 @@ class RoleDetail(Struct, kw_only=True, omit_defaults=True):
     role_name: RoleNameType | None = member(default=None, name="RoleName")
     role_id: IdType | None = member(default=None, name="RoleId")
     arn: ArnType | None = member(default=None, name="Arn")
-    create_date: float | None = member(default=None, name="CreateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
     assume_role_policy_document: PolicyDocumentType | None = member(default=None, name="AssumeRolePolicyDocument")
     instance_profile_list: list[InstanceProfile] | None = member(default=None, name="InstanceProfileList")
     role_policy_list: list[PolicyDetail] | None = member(default=None, name="RolePolicyList")
@@ -1921,7 +1922,7 @@ class RoleDetail(Struct, kw_only=True, omit_defaults=True):
 
 
 class RoleLastUsed(Struct, kw_only=True, omit_defaults=True):
-    last_used_date: float | None = member(default=None, name="LastUsedDate")
+    last_used_date: DateType | None = member(default=None, name="LastUsedDate")
     region: str | None = member(default=None, name="Region")
 
 
@@ -1959,8 +1960,8 @@ class RoleTemplateVersion(Struct, kw_only=True, omit_defaults=True):
     role_tags_template: TagTemplateListType | None = member(default=None, name="RoleTagsTemplate")
     max_session_duration: RoleMaxSessionDurationType | None = member(default=None, name="MaxSessionDuration")
     version_enabled: bool | None = member(default=None, name="VersionEnabled")
-    create_timestamp: float | None = member(default=None, name="CreateTimestamp")
-    update_timestamp: float | None = member(default=None, name="UpdateTimestamp")
+    create_timestamp: DateType | None = member(default=None, name="CreateTimestamp")
+    update_timestamp: DateType | None = member(default=None, name="UpdateTimestamp")
 
 
 class RoleUsageType(Struct, kw_only=True, omit_defaults=True):
@@ -1975,13 +1976,13 @@ class SAMLKeyHashEntry(Struct, kw_only=True, omit_defaults=True):
 
 class SAMLPrivateKey(Struct, kw_only=True, omit_defaults=True):
     key_id: PrivateKeyIdType | None = member(default=None, name="KeyId")
-    timestamp: float | None = member(default=None, name="Timestamp")
+    timestamp: DateType | None = member(default=None, name="Timestamp")
 
 
 class SAMLProviderListEntry(Struct, kw_only=True, omit_defaults=True):
     arn: ArnType | None = member(default=None, name="Arn")
-    valid_until: float | None = member(default=None, name="ValidUntil")
-    create_date: float | None = member(default=None, name="CreateDate")
+    valid_until: DateType | None = member(default=None, name="ValidUntil")
+    create_date: DateType | None = member(default=None, name="CreateDate")
     is_trusted_identity_propagation_enabled: bool | None = member(default=None, name="IsTrustedIdentityPropagationEnabled")
 
 
@@ -1991,14 +1992,14 @@ class SSHPublicKey(Struct, kw_only=True, omit_defaults=True):
     fingerprint: PublicKeyFingerprintType = member(name="Fingerprint")
     ssh_public_key_body: PublicKeyMaterialType = member(name="SSHPublicKeyBody")
     status: StatusType = member(name="Status")
-    upload_date: float | None = member(default=None, name="UploadDate")
+    upload_date: DateType | None = member(default=None, name="UploadDate")
 
 
 class SSHPublicKeyMetadata(Struct, kw_only=True, omit_defaults=True):
     user_name: UserNameType = member(name="UserName")
     ssh_public_key_id: PublicKeyIdType = member(name="SSHPublicKeyId")
     status: StatusType = member(name="Status")
-    upload_date: float = member(name="UploadDate")
+    upload_date: DateType = member(name="UploadDate")
 
 
 class SendDelegationTokenRequest(Struct, kw_only=True, omit_defaults=True):
@@ -2017,8 +2018,8 @@ class ServerCertificateMetadata(Struct, kw_only=True, omit_defaults=True):
     server_certificate_name: ServerCertificateNameType = member(name="ServerCertificateName")
     server_certificate_id: IdType = member(name="ServerCertificateId")
     arn: ArnType = member(name="Arn")
-    upload_date: float | None = member(default=None, name="UploadDate")
-    expiration: float | None = member(default=None, name="Expiration")
+    upload_date: DateType | None = member(default=None, name="UploadDate")
+    expiration: DateType | None = member(default=None, name="Expiration")
 
 
 class ServiceAccessNotEnabledException(ModelledError):
@@ -2036,7 +2037,7 @@ class ServiceFailureException(ModelledError):
 class ServiceLastAccessed(Struct, kw_only=True, omit_defaults=True):
     service_name: str = member(name="ServiceName")
     service_namespace: ServiceNamespaceType = member(name="ServiceNamespace")
-    last_authenticated: float | None = member(default=None, name="LastAuthenticated")
+    last_authenticated: DateType | None = member(default=None, name="LastAuthenticated")
     last_authenticated_entity: ArnType | None = member(default=None, name="LastAuthenticatedEntity")
     last_authenticated_region: str | None = member(default=None, name="LastAuthenticatedRegion")
     total_authenticated_entities: IntegerType | None = member(default=None, name="TotalAuthenticatedEntities")
@@ -2050,12 +2051,12 @@ class ServiceNotSupportedException(ModelledError):
 
 
 class ServiceSpecificCredential(Struct, kw_only=True, omit_defaults=True):
-    create_date: float = member(name="CreateDate")
+    create_date: DateType = member(name="CreateDate")
     service_name: str = member(name="ServiceName")
     service_specific_credential_id: ServiceSpecificCredentialId = member(name="ServiceSpecificCredentialId")
     user_name: UserNameType = member(name="UserName")
     status: StatusType = member(name="Status")
-    expiration_date: float | None = member(default=None, name="ExpirationDate")
+    expiration_date: DateType | None = member(default=None, name="ExpirationDate")
     service_user_name: ServiceUserName | None = member(default=None, name="ServiceUserName")
     service_password: str | None = member(default=None, name="ServicePassword")
     service_credential_alias: ServiceCredentialAlias | None = member(default=None, name="ServiceCredentialAlias")
@@ -2065,12 +2066,12 @@ class ServiceSpecificCredential(Struct, kw_only=True, omit_defaults=True):
 class ServiceSpecificCredentialMetadata(Struct, kw_only=True, omit_defaults=True):
     user_name: UserNameType = member(name="UserName")
     status: StatusType = member(name="Status")
-    create_date: float = member(name="CreateDate")
+    create_date: DateType = member(name="CreateDate")
     service_specific_credential_id: ServiceSpecificCredentialId = member(name="ServiceSpecificCredentialId")
     service_name: str = member(name="ServiceName")
     service_user_name: ServiceUserName | None = member(default=None, name="ServiceUserName")
     service_credential_alias: ServiceCredentialAlias | None = member(default=None, name="ServiceCredentialAlias")
-    expiration_date: float | None = member(default=None, name="ExpirationDate")
+    expiration_date: DateType | None = member(default=None, name="ExpirationDate")
 
 
 class SetDefaultPolicyVersionRequest(Struct, kw_only=True, omit_defaults=True):
@@ -2087,7 +2088,7 @@ class SigningCertificate(Struct, kw_only=True, omit_defaults=True):
     certificate_id: CertificateIdType = member(name="CertificateId")
     certificate_body: CertificateBodyType = member(name="CertificateBody")
     status: StatusType = member(name="Status")
-    upload_date: float | None = member(default=None, name="UploadDate")
+    upload_date: DateType | None = member(default=None, name="UploadDate")
 
 
 class SimulateCustomPolicyRequest(Struct, kw_only=True, omit_defaults=True):
@@ -2192,7 +2193,7 @@ class TagUserRequest(Struct, kw_only=True, omit_defaults=True):
 class TrackedActionLastAccessed(Struct, kw_only=True, omit_defaults=True):
     action_name: str | None = member(default=None, name="ActionName")
     last_accessed_entity: ArnType | None = member(default=None, name="LastAccessedEntity")
-    last_accessed_time: float | None = member(default=None, name="LastAccessedTime")
+    last_accessed_time: DateType | None = member(default=None, name="LastAccessedTime")
     last_accessed_region: str | None = member(default=None, name="LastAccessedRegion")
 
 
@@ -2407,8 +2408,8 @@ class User(Struct, kw_only=True, omit_defaults=True):
     user_name: UserNameType = member(name="UserName")
     user_id: IdType = member(name="UserId")
     arn: ArnType = member(name="Arn")
-    create_date: float = member(name="CreateDate")
-    password_last_used: float | None = member(default=None, name="PasswordLastUsed")
+    create_date: DateType = member(name="CreateDate")
+    password_last_used: DateType | None = member(default=None, name="PasswordLastUsed")
     permissions_boundary: AttachedPermissionsBoundary | None = member(default=None, name="PermissionsBoundary")
     tags: TagListType | None = member(default=None, name="Tags")
 
@@ -2418,7 +2419,7 @@ class UserDetail(Struct, kw_only=True, omit_defaults=True):
     user_name: UserNameType | None = member(default=None, name="UserName")
     user_id: IdType | None = member(default=None, name="UserId")
     arn: ArnType | None = member(default=None, name="Arn")
-    create_date: float | None = member(default=None, name="CreateDate")
+    create_date: DateType | None = member(default=None, name="CreateDate")
     user_policy_list: list[PolicyDetail] | None = member(default=None, name="UserPolicyList")
     group_list: list[GroupNameType] | None = member(default=None, name="GroupList")
     attached_managed_policies: list[AttachedPolicy] | None = member(default=None, name="AttachedManagedPolicies")
@@ -2431,7 +2432,7 @@ class VirtualMFADevice(Struct, kw_only=True, omit_defaults=True):
     base32_string_seed: bytes | None = member(default=None, name="Base32StringSeed")
     qr_code_png: bytes | None = member(default=None, name="QRCodePNG")
     user: User | None = member(default=None, name="User")
-    enable_date: float | None = member(default=None, name="EnableDate")
+    enable_date: DateType | None = member(default=None, name="EnableDate")
     tags: TagListType | None = member(default=None, name="Tags")
 
 

@@ -13,6 +13,7 @@ from garrison.core.errors import ModelledError
 AliasNameType = Annotated[str, Meta(min_length=1, max_length=256, pattern='^(?a:^[a-zA-Z0-9:/_-]+$)\\Z')]
 ArnType = Annotated[str, Meta(min_length=20, max_length=2048)]
 KeyIdType = Annotated[str, Meta(min_length=1, max_length=2048)]
+DateType = Annotated[float, Meta(ge=-62135596800.0, le=253402300799.999)]
 CustomKeyStoreIdType = Annotated[str, Meta(min_length=1, max_length=64)]
 CustomKeyStoreNameType = Annotated[str, Meta(min_length=1, max_length=256)]
 CloudHsmClusterIdType = Annotated[str, Meta(min_length=19, max_length=24, pattern='^(?a:cluster-[2-7a-zA-Z]{11,16})\\Z')]
@@ -89,8 +90,8 @@ class AliasListEntry(Struct, kw_only=True, omit_defaults=True):
     alias_name: AliasNameType | None = member(default=None, name="AliasName")
     alias_arn: ArnType | None = member(default=None, name="AliasArn")
     target_key_id: KeyIdType | None = member(default=None, name="TargetKeyId")
-    creation_date: float | None = member(default=None, name="CreationDate")
-    last_updated_date: float | None = member(default=None, name="LastUpdatedDate")
+    creation_date: DateType | None = member(default=None, name="CreationDate")
+    last_updated_date: DateType | None = member(default=None, name="LastUpdatedDate")
 
 
 class AlreadyExistsException(ModelledError):
@@ -241,7 +242,7 @@ class CustomKeyStoresListEntry(Struct, kw_only=True, omit_defaults=True):
     trust_anchor_certificate: TrustAnchorCertificateType | None = member(default=None, name="TrustAnchorCertificate")
     connection_state: ConnectionStateType | None = member(default=None, name="ConnectionState")
     connection_error_code: ConnectionErrorCodeType | None = member(default=None, name="ConnectionErrorCode")
-    creation_date: float | None = member(default=None, name="CreationDate")
+    creation_date: DateType | None = member(default=None, name="CreationDate")
     custom_key_store_type: CustomKeyStoreType | None = member(default=None, name="CustomKeyStoreType")
     xks_proxy_configuration: XksProxyConfigurationType | None = member(default=None, name="XksProxyConfiguration")
 
@@ -518,8 +519,8 @@ class GetKeyLastUsageRequest(Struct, kw_only=True, omit_defaults=True):
 class GetKeyLastUsageResponse(Struct, kw_only=True, omit_defaults=True):
     key_id: KeyIdType | None = member(default=None, name="KeyId")
     key_last_usage: KeyLastUsageData | None = member(default=None, name="KeyLastUsage")
-    tracking_start_date: float | None = member(default=None, name="TrackingStartDate")
-    key_creation_date: float | None = member(default=None, name="KeyCreationDate")
+    tracking_start_date: DateType | None = member(default=None, name="TrackingStartDate")
+    key_creation_date: DateType | None = member(default=None, name="KeyCreationDate")
 
 
 class GetKeyPolicyRequest(Struct, kw_only=True, omit_defaults=True):
@@ -540,8 +541,8 @@ class GetKeyRotationStatusResponse(Struct, kw_only=True, omit_defaults=True):
     key_rotation_enabled: bool | None = member(default=None, name="KeyRotationEnabled")
     key_id: KeyIdType | None = member(default=None, name="KeyId")
     rotation_period_in_days: RotationPeriodInDaysType | None = member(default=None, name="RotationPeriodInDays")
-    next_rotation_date: float | None = member(default=None, name="NextRotationDate")
-    on_demand_rotation_start_date: float | None = member(default=None, name="OnDemandRotationStartDate")
+    next_rotation_date: DateType | None = member(default=None, name="NextRotationDate")
+    on_demand_rotation_start_date: DateType | None = member(default=None, name="OnDemandRotationStartDate")
 
 
 class GetParametersForImportRequest(Struct, kw_only=True, omit_defaults=True):
@@ -554,7 +555,7 @@ class GetParametersForImportResponse(Struct, kw_only=True, omit_defaults=True):
     key_id: KeyIdType | None = member(default=None, name="KeyId")
     import_token: CiphertextType | None = member(default=None, name="ImportToken")
     public_key: PlaintextType | None = member(default=None, name="PublicKey")
-    parameters_valid_to: float | None = member(default=None, name="ParametersValidTo")
+    parameters_valid_to: DateType | None = member(default=None, name="ParametersValidTo")
 
 
 class GetPublicKeyRequest(Struct, kw_only=True, omit_defaults=True):
@@ -584,7 +585,7 @@ class GrantListEntry(Struct, kw_only=True, omit_defaults=True):
     key_id: KeyIdType | None = member(default=None, name="KeyId")
     grant_id: GrantIdType | None = member(default=None, name="GrantId")
     name: GrantNameType | None = member(default=None, name="Name")
-    creation_date: float | None = member(default=None, name="CreationDate")
+    creation_date: DateType | None = member(default=None, name="CreationDate")
     grantee_principal: PrincipalIdType | None = member(default=None, name="GranteePrincipal")
     retiring_principal: PrincipalIdType | None = member(default=None, name="RetiringPrincipal")
     issuing_account: PrincipalIdType | None = member(default=None, name="IssuingAccount")
@@ -598,7 +599,7 @@ class ImportKeyMaterialRequest(Struct, kw_only=True, omit_defaults=True):
     key_id: KeyIdType = member(name="KeyId")
     import_token: CiphertextType = member(name="ImportToken")
     encrypted_key_material: CiphertextType = member(name="EncryptedKeyMaterial")
-    valid_to: float | None = member(default=None, name="ValidTo")
+    valid_to: DateType | None = member(default=None, name="ValidTo")
     expiration_model: ExpirationModelType | None = member(default=None, name="ExpirationModel")
     import_type: ImportType | None = member(default=None, name="ImportType")
     key_material_description: KeyMaterialDescriptionType | None = member(default=None, name="KeyMaterialDescription")
@@ -702,7 +703,7 @@ class KMSInvalidStateException(ModelledError):
 
 class KeyLastUsageData(Struct, kw_only=True, omit_defaults=True):
     operation: KeyLastUsageTrackingOperation | None = member(default=None, name="Operation")
-    timestamp: float | None = member(default=None, name="Timestamp")
+    timestamp: DateType | None = member(default=None, name="Timestamp")
     cloud_trail_event_id: str | None = member(default=None, name="CloudTrailEventId")
     kms_request_id: str | None = member(default=None, name="KmsRequestId")
 
@@ -716,13 +717,13 @@ class KeyMetadata(Struct, kw_only=True, omit_defaults=True):
     key_id: KeyIdType = member(name="KeyId")
     aws_account_id: str | None = member(default=None, name="AWSAccountId")
     arn: ArnType | None = member(default=None, name="Arn")
-    creation_date: float | None = member(default=None, name="CreationDate")
+    creation_date: DateType | None = member(default=None, name="CreationDate")
     enabled: bool | None = member(default=None, name="Enabled")
     description: DescriptionType | None = member(default=None, name="Description")
     key_usage: KeyUsageType | None = member(default=None, name="KeyUsage")
     key_state: KeyState | None = member(default=None, name="KeyState")
-    deletion_date: float | None = member(default=None, name="DeletionDate")
-    valid_to: float | None = member(default=None, name="ValidTo")
+    deletion_date: DateType | None = member(default=None, name="DeletionDate")
+    valid_to: DateType | None = member(default=None, name="ValidTo")
     origin: OriginType | None = member(default=None, name="Origin")
     custom_key_store_id: CustomKeyStoreIdType | None = member(default=None, name="CustomKeyStoreId")
     cloud_hsm_cluster_id: CloudHsmClusterIdType | None = member(default=None, name="CloudHsmClusterId")
@@ -938,8 +939,8 @@ class RotationsListEntry(Struct, kw_only=True, omit_defaults=True):
     import_state: ImportState | None = member(default=None, name="ImportState")
     key_material_state: KeyMaterialState | None = member(default=None, name="KeyMaterialState")
     expiration_model: ExpirationModelType | None = member(default=None, name="ExpirationModel")
-    valid_to: float | None = member(default=None, name="ValidTo")
-    rotation_date: float | None = member(default=None, name="RotationDate")
+    valid_to: DateType | None = member(default=None, name="ValidTo")
+    rotation_date: DateType | None = member(default=None, name="RotationDate")
     rotation_type: RotationType | None = member(default=None, name="RotationType")
 
 
@@ -950,7 +951,7 @@ class ScheduleKeyDeletionRequest(Struct, kw_only=True, omit_defaults=True):
 
 class ScheduleKeyDeletionResponse(Struct, kw_only=True, omit_defaults=True):
     key_id: KeyIdType | None = member(default=None, name="KeyId")
-    deletion_date: float | None = member(default=None, name="DeletionDate")
+    deletion_date: DateType | None = member(default=None, name="DeletionDate")
     key_state: KeyState | None = member(default=None, name="KeyState")
     pending_window_in_days: PendingWindowInDaysType | None = member(default=None, name="PendingWindowInDays")
 

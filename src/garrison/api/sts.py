@@ -35,6 +35,7 @@ TargetPrincipalType = Annotated[str, Meta(min_length=12, max_length=2048)]
 RootDurationSecondsType = Annotated[int, Meta(ge=0, le=900)]
 AssumedRoleIdType = Annotated[str, Meta(min_length=2, max_length=193, pattern='^(?a:[\\w+=,.@:-]*)\\Z')]
 AccessKeyIdType = Annotated[str, Meta(min_length=16, max_length=128, pattern='^(?a:[\\w]*)\\Z')]
+DateType = Annotated[float, Meta(ge=-62135596800.0, le=253402300799.999)]
 EncodedMessageType = Annotated[str, Meta(min_length=1, max_length=10240)]
 FederatedIdType = Annotated[str, Meta(min_length=2, max_length=193, pattern='^(?a:[\\w+=,.@\\:-]*)\\Z')]
 UserNameType = Annotated[str, Meta(min_length=2, max_length=32, pattern='^(?a:[\\w+=,.@-]*)\\Z')]
@@ -151,7 +152,7 @@ class Credentials(Struct, kw_only=True, omit_defaults=True):
     access_key_id: AccessKeyIdType = member(name="AccessKeyId")
     secret_access_key: str = member(name="SecretAccessKey")
     session_token: str = member(name="SessionToken")
-    expiration: float = member(name="Expiration")
+    expiration: DateType = member(name="Expiration")
 
 
 class DecodeAuthorizationMessageRequest(Struct, kw_only=True, omit_defaults=True):
@@ -264,7 +265,7 @@ class GetWebIdentityTokenRequest(Struct, kw_only=True, omit_defaults=True):
 
 class GetWebIdentityTokenResponse(Struct, kw_only=True, omit_defaults=True):
     web_identity_token: str | None = member(default=None, name="WebIdentityToken")
-    expiration: float | None = member(default=None, name="Expiration")
+    expiration: DateType | None = member(default=None, name="Expiration")
 
 
 class IDPCommunicationErrorException(ModelledError):

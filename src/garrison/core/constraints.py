@@ -43,6 +43,10 @@ INTEGERS = {
 """What each integer type of the models can hold: Java's types, which AWS's models mean. Big integers have a bound of our own."""
 
 
+TIMES = (-62_135_596_800.0, 253_402_300_799.999)
+"""Timestamps: years 1 to 9999, the span of ISO 8601's four digits, in seconds since 1970."""
+
+
 def python_pattern(pattern: str) -> str:
     """A pattern for ``re.search`` that finds exactly what Java's ``matches`` accepts: the whole value."""
     return rf"^(?:{EQUIVALENTS[pattern]})\Z" if pattern in EQUIVALENTS else rf"^(?a:{_java_dots(pattern)})\Z"
@@ -77,6 +81,8 @@ def constraints(shape: Shape) -> dict[str, Any]:
         low, high = INTEGERS[shape.type]
         found["ge"] = low if shape.min is None else int(shape.min)
         found["le"] = high if shape.max is None else int(shape.max)
+    elif shape.type == "timestamp":
+        found["ge"], found["le"] = TIMES
     elif shape.type in {"float", "double"}:
         found |= {} if shape.min is None else {"ge": float(shape.min)}
         found |= {} if shape.max is None else {"le": float(shape.max)}

@@ -85,7 +85,7 @@ class _Walk:
             self.items(value, value.keys(), shape, shape.key.shape, path, "Map keys")
             self.items(value, value.values(), shape, shape.value.shape, path, "Map value")
 
-    def items(self, whole: Any, items: Iterable[Any], shape: Shape, inner: Shape, path: str, who: str) -> None:  # noqa: ANN401
+    def items(self, whole: Any, items: Iterable[Any], shape: Shape, inner: Shape, path: str, who: str) -> None:  # noqa: ANN401 - a document's values
         """What a list or map holds: structures report their own paths, anything else is reported once for the whole."""
         if inner.type == "structure" and not inner.document:
             for index, (label, item) in enumerate(_labelled(items, whole), 1):
@@ -108,7 +108,7 @@ class _Walk:
         self.problems.append(f"Value{echo} at '{path}' failed to satisfy constraint: {rule}")
 
 
-def _labelled(items: Iterable[Any], whole: Any) -> Iterable[tuple[Any, Any]]:  # noqa: ANN401
+def _labelled(items: Iterable[Any], whole: Any) -> Iterable[tuple[Any, Any]]:  # noqa: ANN401 - a document's values
     return zip(whole, items, strict=True) if isinstance(whole, dict) else ((None, item) for item in items)
 
 

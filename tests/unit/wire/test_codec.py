@@ -70,6 +70,15 @@ def test_what_is_wrong_is_said(body: bytes, kind: str):
     assert caught.value.kind == kind
 
 
+def test_a_time_beyond_the_calendar_is_refused():
+    used, operation = of("kms", "ImportKeyMaterial")
+    body = b'{"KeyId":"k","ImportToken":"aGk=","EncryptedKeyMaterial":"aGk=","ValidTo":%s}'
+    assert isinstance(used.decode(operation, post(body % b"253402300799"), {}), kms.ImportKeyMaterialRequest)
+    for time in (b"253402300800", b"1e300", b"-1e300", b'"2030-01-01T00:00:00Z"'):
+        with pytest.raises(CommonError):
+            used.decode(operation, post(body % time), {})
+
+
 def test_what_the_fast_way_cannot_read_the_slow_way_may():
     used, operation = of("kms", "GenerateRandom")
     for body in (b'\xef\xbb\xbf{"NumberOfBytes":32}', b'{"NumberOfBytes":32.0}', b'{"NumberOfBytes":0,"NumberOfBytes":32}'):
@@ -105,7 +114,7 @@ def test_services_without_a_module_get_structs_from_their_model():
     found = used.decode(operation, post(b'{"Email":"a@example.com","AccountName":"n","Tags":[{"Key":"k","Value":"v"}]}'), {})
     assert found is not None
     assert msgspec.to_builtins(found) == {"Email": "a@example.com", "AccountName": "n", "Tags": [{"Key": "k", "Value": "v"}]}
-    assert found.tags[0].key == "k"  # type: ignore[attr-defined]
+    assert found.tags[0].key == "k"  # type: ignore[attr-defined] # a struct built at run time
     with pytest.raises(CommonError, match=r"at 'tags\.1\.member\.key'"):
         used.decode(operation, post(b'{"Email":"a@example.com","AccountName":"n","Tags":[{"Key":"!","Value":"v"}]}'), {})
 

@@ -13,7 +13,7 @@ from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import refuse
 from garrison.wire.protocols.modelled import error_shape
-from garrison.wire.protocols.query import Node, Parse, Parser, decode_form, namespace, tree
+from garrison.wire.protocols.query import Node, Parse, Parser, form, namespace, tree
 from garrison.wire.protocols.scalars import escape
 from garrison.wire.protocols.xml import XmlWriter
 
@@ -65,8 +65,8 @@ class Ec2Protocol:
         self._writers: WeakKeyDictionary[ServiceModel, XmlWriter] = WeakKeyDictionary()
 
     def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
-        """The form (of a POST's body, of a GET's query string) as a document. Raises CommonError("malformed")."""
-        parameters = decode_form(request.query if request.method == "GET" else request.body.decode("latin-1"))
+        """The form as a document. Raises CommonError("malformed")."""
+        parameters = form(request)
         if operation.input is None:
             return {}
         parser = self._parsers.get(operation.model)

@@ -318,7 +318,7 @@ class JsonProtocol:
             found = self._models[model] = _Compiled()
         return found
 
-    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - the interface's
         """The body as a document; an empty body is an empty object. Raises CommonError("malformed")."""
         value = decode_json(request.body)
         if operation.input is None:

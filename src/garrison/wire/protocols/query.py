@@ -55,6 +55,12 @@ def decode_form(text: str) -> dict[str, str]:
     return found
 
 
+def form(request: Request) -> dict[str, str]:
+    """The parameters of a request: of its query string, and of its body unless it is a GET."""
+    body = "" if request.method == "GET" else request.body.decode("latin-1")
+    return decode_form(f"{request.query}&{body}" if request.query else body)
+
+
 def _unquote(text: str) -> str:
     if "+" in text:
         text = text.replace("+", " ")
@@ -233,10 +239,9 @@ class QueryProtocol:
         self._parsers: WeakKeyDictionary[ServiceModel, Parser] = WeakKeyDictionary()
         self._writers: WeakKeyDictionary[ServiceModel, XmlWriter] = WeakKeyDictionary()
 
-    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
-        """The form (of a POST's body, of a GET's query string) as a document. Raises CommonError("malformed")."""
-        text = request.query if request.method == "GET" else request.body.decode("latin-1")
-        parameters = decode_form(text)
+    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - the interface's
+        """The form as a document. Raises CommonError("malformed")."""
+        parameters = form(request)
         if operation.input is None:
             return {}
         parser = self._parsers.get(operation.model)

@@ -9,12 +9,8 @@ from base64 import b64decode
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
 
-from garrison.core.constraints import INTEGERS
+from garrison.core.constraints import INTEGERS, TIMES
 from garrison.wire.protocols.base import refuse
-
-MIN_TIME = -62_135_596_800.0
-MAX_TIME = 253_402_300_799.999
-"""Years 1 to 9999, the span of ISO 8601's four digits."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}\Z")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?\Z")
@@ -92,7 +88,7 @@ def _iso(text: str) -> float:
 
 def in_time(seconds: float) -> float:
     """The seconds themselves. Raises CommonError("malformed") outside the years 1 to 9999."""
-    if not MIN_TIME <= seconds <= MAX_TIME:
+    if not TIMES[0] <= seconds <= TIMES[1]:
         refuse("Timestamp is out of range")
     return seconds
 

@@ -189,6 +189,13 @@ def test_a_get_carries_its_parameters_in_the_query_string():
     assert QueryProtocol().parse(operation(), request, {}) == {"Text": "a"}
 
 
+def test_a_post_may_split_its_parameters_but_not_repeat_them():
+    request = Request("POST", "/", query="Action=Put&Text=a", body=b"Whole=1")
+    assert QueryProtocol().parse(operation(), request, {}) == {"Text": "a", "Whole": 1}
+    with pytest.raises(CommonError, match="more than once"):
+        QueryProtocol().parse(operation(), Request("POST", "/", query="Action=Put", body=b"Action=Delete"), {})
+
+
 def test_the_number_of_parameters_is_bounded():
     assert len(decode_form("&".join(f"a{n}=1" for n in range(MAX_PARAMETERS)))) == MAX_PARAMETERS
     with pytest.raises(CommonError, match="more than"):
