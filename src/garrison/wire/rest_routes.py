@@ -66,7 +66,7 @@ class RestRoutes:
         grouped: dict[tuple[str, str], list[OperationModel]] = {}
         for name in model.operation_names:
             operation = model.operation(name)
-            if operation is not None and not operation.traits.get("deprecated"):
+            if operation is not None:
                 grouped.setdefault((operation.method, _skeleton(operation.uri)), []).append(operation)
         self.literal_names: set[str] = set()
         """Every query parameter that some operation's URI spells out: S3's sub-resources."""
@@ -179,7 +179,10 @@ def _candidates(operations: Sequence[OperationModel]) -> tuple[Candidate, ...]:
                 tuple(name.lower() for location, name in own if location == "header"),
             )
         )
-    found.sort(key=lambda one: (-len(one.literals), -len(one.query) - len(one.headers)))
+    # A deprecated operation gives way to the successor whose requests look the same.
+    found.sort(
+        key=lambda one: (-len(one.literals), -len(one.query) - len(one.headers), bool(one.operation.traits.get("deprecated")))
+    )
     return tuple(found)
 
 

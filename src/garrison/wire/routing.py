@@ -147,7 +147,7 @@ class Router:
         """S3 Control shares S3's signing name; a bucket may be called like its version prefix, so a second sign is asked for."""
         if not request.path.startswith(_CONTROL_PATH):
             return False
-        if request.header("x-amz-account-id"):
+        if request.header("x-amz-account-id") or request.header("x-amz-outpost-id"):
             return True
         parts = self.hosts.parts(request.header("host"))
         return parts.s3_service == "s3-control" or _ACCOUNT_LABEL.match(parts.prefix + ".") is not None
@@ -270,7 +270,7 @@ class Router:
     def _route_s3(self, request: Request, signing_service: str | None) -> Route:
         parts = self.hosts.parts(request.header("host"))
         routes = self._rest_routes("s3")
-        path, bucket = _s3_path(request, parts)
+        path, bucket = (request.path, "") if signing_service == "s3-object-lambda" else _s3_path(request, parts)
         match = routes.find(request, path)
         if match is None:
             raise _method_not_allowed()
