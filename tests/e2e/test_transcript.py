@@ -97,15 +97,15 @@ def test_a_role_asks_for_its_external_id(client: AnyClient, user: str):
         ],
     }
     arn = client("garrison", "iam", "CreateRole", RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-    wrong = client(user, "sts", "AssumeRole", RoleArn=arn, RoleSessionName="s", ExternalId="another")
+    wrong = client(user, "sts", "AssumeRole", RoleArn=arn, RoleSessionName="session", ExternalId="another")
     assert wrong.code == "AccessDenied"
     assert wrong.message.startswith(
         f"User: {user_arn(client, user)} is not authorized to perform: sts:AssumeRole on resource: {arn}"
     )
-    assert client(user, "sts", "AssumeRole", RoleArn=arn, RoleSessionName="s").code == "AccessDenied"
+    assert client(user, "sts", "AssumeRole", RoleArn=arn, RoleSessionName="session").code == "AccessDenied"
 
-    granted = client(user, "sts", "AssumeRole", RoleArn=arn, RoleSessionName="s", ExternalId=EXTERNAL_ID)
-    assert granted["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{client.server.account_id}:assumed-role/{role}/s"
+    granted = client(user, "sts", "AssumeRole", RoleArn=arn, RoleSessionName="session", ExternalId=EXTERNAL_ID)
+    assert granted["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{client.server.account_id}:assumed-role/{role}/session"
     client.identity(f"{user}-role", temporary(granted.members))
     caller = client(f"{user}-role", "sts", "GetCallerIdentity")
     assert caller["Arn"] == granted["AssumedRoleUser"]["Arn"]

@@ -19,7 +19,7 @@ from tests.support.server import AccessKey, Server
 
 NAMES = ("boto3", "cli-1", "cli-2", "javascript")
 CLI_ERROR = re.compile(
-    r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation(?: \([^)]*\))?: (?P<message>.*)", re.DOTALL
+    r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation(?: \([^)]*\))?:\s*(?P<message>.*)", re.DOTALL
 )
 BLOBS = {"CiphertextBlob", "Plaintext"}
 """Members that carry bytes and that the command line shows as base64."""
