@@ -117,7 +117,8 @@ def read_document(text: str, kind: PolicyKind, words: Wording, *, service: str =
         raise PolicyTooLarge(len(text), limit)
     try:
         top, spans = _Reader(text).read()
-        text.encode()  # a lone surrogate names nothing and cannot be stored
+        # a lone surrogate, plain or escaped, names nothing and cannot be stored
+        (json.dumps(top, ensure_ascii=False) if "\\u" in text else text).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedPolicy(words.json) from error
     locate = _locator(text)
@@ -182,15 +183,16 @@ class _Reader:
             return value
         self._expect("[")
         values: list[Any] = []
+        start = self.at
         if self._accept("]"):
             return values
         while True:
-            start = self.at
             values.append(self._value()[0])
             spans.append((start, self.at))
             if self._accept("]"):
                 return values
             self._expect(",")
+            start = self.at
 
     def _key(self) -> str:
         key, _ = self._value()
