@@ -90,7 +90,8 @@ def client_for(service: str, endpoint: str | None) -> Any:
 def received(prepared: AWSPreparedRequest) -> tuple[Request, str | None]:
     """The request as a server reads it, and the service of its signature."""
     url = urlsplit(prepared.url)
-    headers = [(name.lower(), value) for name, value in prepared.headers.items()]
+    given: Any = prepared.headers.items()
+    headers = [(name.lower(), value.decode("latin-1") if isinstance(value, bytes) else value) for name, value in given]
     headers.append(("host", url.netloc))
     body: Any = prepared.body or b""
     if isinstance(body, io.IOBase):

@@ -223,7 +223,7 @@ def _decoded_query(text: str) -> str:
 
 
 def decoded(text: str) -> str:
-    """Percent-decoded UTF-8. Raises CommonError("malformed") where the bytes are no UTF-8 (S3: InvalidURI)."""
+    """Percent-decoded UTF-8. Raises CommonError("malformed") where the bytes are no UTF-8 (S3 answers InvalidURI)."""
     if "%" not in text and text.isascii():
         return text
     try:

@@ -107,8 +107,8 @@ class Router:
 
         ``signing_service`` is the service in the signature's credential scope, None for an unsigned request.
         Raises RoutingError: ``unknown_operation`` where there is none (its service None where not even that is known),
-        ``signature_mismatch`` where the signature is for another service; and CommonError("malformed") or
-        ("validation") for a path or query that no service could read.
+        ``signature_mismatch`` where the signature is for another service, ``malformed`` or ``validation`` for a path or
+        query that the service cannot read.
         """
         target = request.header("x-amz-target")
         if target:
@@ -178,11 +178,17 @@ class Router:
             return named
         if action and _is_form(request):
             raise RoutingError(kind="unknown_operation", protocol="query", operation_name=action)
-        if request.method == "POST" and self._rest_routes("signin").find(request, request.path) is not None:
+        if request.method == "POST" and self._is_signin(request):
             return "signin"
         if self._is_control(request):
             return "s3control"
         return "s3"  # anonymous reads of public objects are the only unsigned requests that bear no other mark
+
+    def _is_signin(self, request: Request) -> bool:
+        try:
+            return self._rest_routes("signin").find(request, request.path) is not None
+        except CommonError:
+            return False
 
     def _check_scope(self, service: str, protocol: str, signing_service: str | None) -> None:
         expected = self._signing_name[service]
@@ -260,9 +266,16 @@ class Router:
         return found
 
     def _route_rest(self, service: str, protocol: str, request: Request, signing_service: str | None) -> Route:
-        if service == "s3":
-            return self._route_s3(request, signing_service)
-        match = self._rest_routes(service).find(request, request.path)
+        try:
+            if service == "s3":
+                return self._route_s3(request, signing_service)
+            match = self._rest_routes(service).find(request, request.path)
+        except RoutingError:
+            raise
+        except CommonError as error:
+            raise RoutingError(
+                error.kind, error.message, service=service, protocol=protocol, code=error.code, status=error.status
+            ) from None
         if match is None:
             raise RoutingError(kind="unknown_operation", service=service, protocol=protocol)
         return Route(service, protocol, match.operation, match.path_parameters)
