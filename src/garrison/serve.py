@@ -228,7 +228,8 @@ def run_background(state: app.State, lifeline: int) -> None:
         rounds += 1
         until = time.monotonic() + _BACKGROUND_SECONDS
         while not stop and time.monotonic() < until:
-            stop = _supervisor_gone(lifeline, 0.25)
+            gone = _supervisor_gone(lifeline, 0.25)
+            stop = stop or gone  # the signal may have come while it waited
     recorder.close()
     state.close()
 
