@@ -7,6 +7,7 @@ that share their framework.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -24,6 +25,9 @@ MAX_ECHO = 1024
 """Characters of a refused value that an answer repeats."""
 
 VALIDATION: CommonKind = "validation"
+
+MAX_MATCHED = 4096
+"""Characters up to which a text that is too long anyway is held against its pattern too; some patterns take cubic time."""
 
 NOT_NULL = "Member must not be null"
 
@@ -141,7 +145,9 @@ def _rules(shape: Shape) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
         )
     elif shape.pattern:
         find = matches(shape.pattern)
-        found.append((f"Member must satisfy regular expression pattern: {shape.pattern}", lambda value: find(value) is not None))
+        longest = math.inf if top is None else max(top, MAX_MATCHED)
+        rule = f"Member must satisfy regular expression pattern: {shape.pattern}"
+        found.append((rule, lambda value: len(value) > longest or find(value) is not None))
     return tuple(found)
 
 

@@ -5,6 +5,8 @@ import unicodedata
 import warnings
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from garrison.core.constraints import EQUIVALENTS, constraints, python_pattern
 from garrison.core.model import load_model, service_names
@@ -17,6 +19,10 @@ PATTERNS = sorted(
         if shape.pattern
     }
 )
+
+
+SLOW = [r"[a-zA-Z](?:-?[a-zA-Z0-9]+)*", r"[a-z](?:-?[a-z0-9]+){0,15}"]
+"""Patterns that compile, and would take time exponential in the length of a name."""
 
 
 def compiles(pattern: str) -> bool:
@@ -36,7 +42,7 @@ def test_every_pattern_of_every_model_can_be_checked():
 
 def test_every_equivalent_is_needed():
     assert [pattern for pattern in EQUIVALENTS if pattern not in PATTERNS] == []
-    assert [pattern for pattern in EQUIVALENTS if compiles(rf"^(?a:{pattern})\Z")] == []
+    assert [pattern for pattern in EQUIVALENTS if compiles(rf"^(?a:{pattern})\Z")] == SLOW
 
 
 @pytest.mark.parametrize("pattern", [pattern for pattern in EQUIVALENTS if r"\p{L}" in pattern])
@@ -72,6 +78,21 @@ def test_unicode_classes_hold_exactly_their_characters(pattern: str):
 )
 def test_patterns_mean_what_they_mean_in_java(pattern: str, text: str, wanted: bool):
     assert (re.search(python_pattern(pattern), text) is not None) is wanted
+
+
+@pytest.mark.parametrize("pattern", SLOW)
+@given(st.lists(st.sampled_from(["a", "-", "0", "a-", "-a", "A", "a-a-a-a"]), max_size=12).map("".join))
+@example("a" + "-b" * 15)
+@example("a" + "-b" * 16)
+@example("ab" + "-b" * 14)
+@example("ab" + "-b" * 15)
+def test_slow_patterns_have_exact_equivalents(pattern: str, text: str):
+    assert (re.search(python_pattern(pattern), text) is None) == (re.fullmatch(pattern, text) is None)
+
+
+@pytest.mark.parametrize("pattern", SLOW)
+def test_slow_patterns_end(pattern: str):
+    assert re.search(python_pattern(pattern), "a" * 60 + "!") is None
 
 
 def test_integers_are_bounded_by_their_type():

@@ -143,6 +143,12 @@ def test_the_number_of_problems_and_the_size_of_a_value_are_bounded():
     assert len(text) < 20_000
 
 
+def test_a_text_that_is_far_too_long_is_not_matched():
+    text = message("shield", "AssociateProactiveEngagementDetails", {"EmergencyContactList": [{"EmailAddress": "a@" * 500_000}]})
+    assert "Member must have length less than or equal to 150" in text
+    assert "pattern" not in text
+
+
 def test_lower_camel_lowers_one_letter():
     assert [lower_camel(name) for name in ("UserName", "SSHPublicKeyId", "x")] == ["userName", "sSHPublicKeyId", "x"]
 
