@@ -249,3 +249,24 @@ def test_other_bodies_need_no_decoder():
     for payload in ("UNSIGNED-PAYLOAD", "0" * 64, ""):
         headers = [(n, payload if n == "x-amz-content-sha256" else v) for n, v in SIGNED.headers]
         assert payload_decoder(claim, replace(SIGNED, headers=headers), SECRET) is None
+
+
+def test_bytes_between_a_chunk_and_its_end():
+    _, found = unsigned_request(5)
+    with pytest.raises(CommonError, match="number of bytes"):
+        found.feed(b"5\r\nhello!\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n")
+
+
+def test_trailers_are_bounded():
+    names = [f"x-amz-meta-{number}" for number in range(200)]
+    _, found = unsigned_request(1, ",".join(names))
+    with pytest.raises(CommonError) as caught:
+        found.feed(b"1\r\nx\r\n0\r\n" + b"".join(f"{name}:{'v' * 200}\r\n".encode() for name in names))
+    assert caught.value.code == "MalformedTrailerError"
+
+
+def test_only_a_signed_header_of_s3_has_chunks():
+    claim = read_claim(SIGNED)
+    assert claim is not None
+    assert payload_decoder(replace(claim, service="kms"), SIGNED, SECRET) is None
+    assert payload_decoder(replace(claim, presigned=True), SIGNED, SECRET) is None

@@ -294,3 +294,10 @@ def test_policy_longer_than_the_fields_may_be():
 def test_fractions_of_a_second():
     verify(form([], expiration="2015-12-29T00:00:00.250Z"), now=NOW + 0.2)
     assert fault(form([], expiration="2015-12-29T00:00:00.250Z"), now=NOW + 0.25).kind == "request_expired"
+
+
+def test_bucket_is_the_one_of_the_url_whatever_the_form_says():
+    fields = form([], ("bucket", "b"))
+    verify(fields, bucket="b")
+    error = fault(fields, bucket="other")
+    assert error.message == 'Invalid according to Policy: Policy Condition failed: ["eq", "$bucket", "b"]'

@@ -331,3 +331,10 @@ def test_presigned_digest_in_the_query():
     assert fault(other).kind == "signature_mismatch"
     other = replace(request, query=request.query.replace(digest, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"))
     assert fault(other).code == "InvalidArgument"
+
+
+def test_signed_header_that_said_none_cannot_be_dropped():
+    request = iam(headers={"x-amz-extra": "None"})
+    verify(request)
+    request.headers = [header for header in request.headers if header[0] != "x-amz-extra"]
+    assert fault(request).kind == "signature_mismatch"
