@@ -9,7 +9,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.support import postgres
 from tests.support.server import Server
+from tests.support.stores import cluster
+
+__all__ = ["cluster"]  # a fixture that more than one folder shares
 
 hypothesis.settings.register_profile("default", max_examples=60, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
@@ -44,6 +48,12 @@ def new_server(tmp_path: Path) -> Iterator[ServerFactory]:
 def fresh_server(new_server: ServerFactory) -> Server:
     """A started server with nothing in it but the first start's own users."""
     return new_server().start()
+
+
+@pytest.fixture
+def postgres_url(cluster: postgres.Cluster) -> str:
+    """A new, empty database on a PostgreSQL of the tests' own."""
+    return cluster.database()
 
 
 @pytest.fixture(autouse=True, scope="session")

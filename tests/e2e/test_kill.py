@@ -27,7 +27,7 @@ LONGEST = 1.5
 """Seconds of load at most, before the kill."""
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def durable_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     """A server of two workers on each kind of store."""
     store = None if request.param == "sqlite" else request.getfixturevalue("postgres_url")
