@@ -42,9 +42,35 @@ class Candidate:
         """Whether the query holds every literal."""
         return all(name in query and (not value or query[name] == value) for name, value in self.literals.items())
 
-    def required_met(self, query: Mapping[str, str], headers: set[str]) -> bool:
+    def required_met(self, query: Mapping[str, str], request: Request) -> bool:
         """Whether the required parameters and headers are there."""
-        return all(name in query for name in self.query) and all(name in headers for name in self.headers)
+        for name in self.query:
+            if name not in query:
+                return False
+        return not self.headers or {name for name, _ in request.headers}.issuperset(self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The operations of one method and path."""
+
+    special: tuple[Candidate, ...]
+    """Those whose URI has query literals, most literals first."""
+    plain: tuple[Candidate, ...]
+    """The others, the most demanding first."""
+    names: frozenset[str]
+    """Query parameters that occur as literals."""
+
+    def choose(self, query: Mapping[str, str], request: Request) -> Candidate | None:
+        """Most literals first; among equals the one whose required parameters are all there, else the least demanding."""
+        met: Sequence[Candidate] = ()
+        if query and not self.names.isdisjoint(query):
+            met = [candidate for candidate in self.special if candidate.literals_met(query)]
+            met = [candidate for candidate in met if len(candidate.literals) == len(met[0].literals)]
+        met = met or self.plain
+        if len(met) < 2:
+            return met[0] if met else None
+        return next((candidate for candidate in met if candidate.required_met(query, request)), met[-1])
 
 
 @dataclass(slots=True)
@@ -53,8 +79,8 @@ class _Node:
     label: _Node | None = None
     greedy: list[tuple[tuple[str, ...], _Node]] = field(default_factory=list)
     """A greedy label's fixed tail segments and what stands at the end, longest tail first."""
-    ends: dict[str, tuple[Candidate, ...]] = field(default_factory=dict)
-    """By method: candidates, the most demanding first."""
+    ends: dict[str, _Ends] = field(default_factory=dict)
+    """By method."""
 
 
 class RestRoutes:
@@ -74,10 +100,9 @@ class RestRoutes:
             self._insert(method, operations)
 
     def _insert(self, method: str, operations: Sequence[OperationModel]) -> None:
-        candidates = _candidates(operations)
-        for candidate in candidates:
-            self.literal_names.update(candidate.literals)
-        self._end(operations[0].uri.partition("?")[0]).ends[method] = candidates
+        ends = _ends(operations)
+        self.literal_names |= ends.names
+        self._end(operations[0].uri.partition("?")[0]).ends[method] = ends
 
     def _end(self, path: str) -> _Node:
         node = self._root
@@ -106,8 +131,8 @@ class RestRoutes:
         if ends is None:
             return None
         query = parse_query(request.query) if request.query else {}
-        chosen = ends[0] if len(ends) == 1 else _choose(ends, query, request)
-        if chosen is None or not chosen.literals_met(query):
+        chosen = ends.choose(query, request)
+        if chosen is None:
             return None
         return Match(chosen.operation, dict(zip(chosen.labels, map(decoded, values), strict=True)), query)
 
@@ -135,7 +160,7 @@ def _greedy(node: _Node, tail: tuple[str, ...]) -> _Node:
     return end
 
 
-def _walk(node: _Node, segments: list[str], index: int, method: str, values: list[str]) -> tuple[Candidate, ...] | None:
+def _walk(node: _Node, segments: list[str], index: int, method: str, values: list[str]) -> _Ends | None:
     """Down the trie with backtracking; ``values`` collects the raw labels of the way taken."""
     if index == len(segments):
         return node.ends.get(method)
@@ -151,7 +176,7 @@ def _walk(node: _Node, segments: list[str], index: int, method: str, values: lis
     return _walk_greedy(node, segments, index, method, values)
 
 
-def _walk_greedy(node: _Node, segments: list[str], index: int, method: str, values: list[str]) -> tuple[Candidate, ...] | None:
+def _walk_greedy(node: _Node, segments: list[str], index: int, method: str, values: list[str]) -> _Ends | None:
     for tail, end in node.greedy:
         stop = len(segments) - len(tail)
         if stop <= index or tuple(segments[stop:]) != tail or method not in end.ends:
@@ -163,7 +188,7 @@ def _walk_greedy(node: _Node, segments: list[str], index: int, method: str, valu
     return None
 
 
-def _candidates(operations: Sequence[OperationModel]) -> tuple[Candidate, ...]:
+def _ends(operations: Sequence[OperationModel]) -> _Ends:
     required = [_required(operation) for operation in operations]
     shared = set.intersection(*required)
     found = []
@@ -183,7 +208,11 @@ def _candidates(operations: Sequence[OperationModel]) -> tuple[Candidate, ...]:
     found.sort(
         key=lambda one: (-len(one.literals), -len(one.query) - len(one.headers), bool(one.operation.traits.get("deprecated")))
     )
-    return tuple(found)
+    return _Ends(
+        tuple(one for one in found if one.literals),
+        tuple(one for one in found if not one.literals),
+        frozenset(name for one in found for name in one.literals),
+    )
 
 
 def _required(operation: OperationModel) -> set[tuple[str, str]]:
@@ -194,18 +223,6 @@ def _required(operation: OperationModel) -> set[tuple[str, str]]:
         for member in members
         if member.required and member.traits.get("location") in {"querystring", "header"}
     }
-
-
-def _choose(ends: Sequence[Candidate], query: Mapping[str, str], request: Request) -> Candidate | None:
-    """Most literals first; among equals the one whose required parameters are all there, else the least demanding."""
-    met = [candidate for candidate in ends if candidate.literals_met(query)]
-    if not met:
-        return None
-    best = [candidate for candidate in met if len(candidate.literals) == len(met[0].literals)]
-    if len(best) == 1:
-        return best[0]
-    headers = {name for name, _ in request.headers}
-    return next((candidate for candidate in best if candidate.required_met(query, headers)), best[-1])
 
 
 def parse_query(query: str) -> dict[str, str]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from garrison.core.errors import CommonError, CommonKind
@@ -35,8 +36,7 @@ _CONTROL_PATH = "/v20180820/"
 _ACCOUNT_LABEL = re.compile(r"\d{12}\.")
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Where a request goes."""
 
     service: str
@@ -44,7 +44,7 @@ class Route:
     protocol: str
     """The protocol that the request used, and the answer will."""
     operation: OperationModel
-    path_parameters: Mapping[str, str] = field(default_factory=dict)
+    path_parameters: Mapping[str, str] = MappingProxyType({})
     """Labels of a REST path, decoded. The bucket is among them even where it stood in the Host header."""
     host_bucket: str = ""
     """The bucket that stood in the Host header (virtual-hosted style), else empty."""
@@ -273,8 +273,9 @@ class Router:
         except RoutingError:
             raise
         except CommonError as error:
+            code = error.code or ("InvalidURI" if service == "s3" else None)
             raise RoutingError(
-                error.kind, error.message, service=service, protocol=protocol, code=error.code, status=error.status
+                error.kind, error.message, service=service, protocol=protocol, code=code, status=error.status
             ) from None
         if match is None:
             raise RoutingError(kind="unknown_operation", service=service, protocol=protocol)
@@ -303,11 +304,12 @@ def _s3_operation(routes: RestRoutes, match: Match, signing_service: str | None)
     operation = match.operation
     if not match.query and operation.name != "ListBuckets":
         return operation
-    asked = {name for name in match.query if name in routes.literal_names}
-    meant = _literals(operation)
-    if asked - meant:
-        # A sub-resource that this method or path has not must not fall through to the plain operation: no DeleteBucket for ?acl.
-        raise conflicting(asked) if asked & meant else _method_not_allowed()
+    if not routes.literal_names.isdisjoint(match.query):
+        asked = routes.literal_names.intersection(match.query)
+        meant = _literals(operation)
+        if asked - meant:
+            # A sub-resource that method or path have not must not fall through to the plain operation: no DeleteBucket for ?acl.
+            raise conflicting(asked) if asked & meant else _method_not_allowed()
     return _s3_alternative(routes.model, operation, match.query, signing_service)
 
 

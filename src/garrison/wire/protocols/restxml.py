@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import refuse
@@ -136,7 +137,12 @@ class RestXmlProtocol:
             return {}
         service = self._service(operation.model)
         bound, read = service.input(operation.input.shape)
-        document = read_bound(bound, request, path_parameters)
+        try:
+            document = read_bound(bound, request, path_parameters)
+        except CommonError as error:
+            if operation.model.service == "s3":  # whose name for a body that cannot be read is MalformedXML
+                error.code = error.code or "InvalidArgument"
+            raise
         if not request.body:
             return document
         if bound.payload is not None and not _is_xml(bound.payload):
