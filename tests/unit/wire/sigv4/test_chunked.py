@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, derive_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request
-from garrison.wire.sigv4 import ChunkedDecoder, Verifier, payload_decoder, read_claim
+from garrison.keys.sigv4a import public_key
+from garrison.wire.sigv4 import ChunkedDecoder, Signatures, Verifier, payload_decoder, read_claim
+from tests.support.signing import SECONDS, crt_sign
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 NOW = 1369353600.0
@@ -270,3 +275,48 @@ def test_only_a_signed_header_of_s3_has_chunks():
     assert claim is not None
     assert payload_decoder(replace(claim, service="kms"), SIGNED, SECRET) is None
     assert payload_decoder(replace(claim, presigned=True), SIGNED, SECRET) is None
+
+
+KEY = derive_private_key(0x7FD3BD010C0D9C292141C2B77BFBDE1042C92E6836FFF749D1269EC890FCA1BD, SECP256R1())
+
+
+def ecdsa_body(seed: str) -> bytes:
+    """A body whose chunks and trailer are signed with 4A, each signature padded to 144 characters by asterisks."""
+
+    def sign(kind: str, digests: str, before: str) -> str:
+        scope = "20150830/s3/aws4_request"
+        text = f"AWS4-ECDSA-P256-SHA256-{kind}\n20150830T123600Z\n{scope}\n{before}\n{digests}"
+        return KEY.sign(text.encode(), ECDSA(SHA256())).hex()
+
+    empty = hashlib.sha256(b"").hexdigest()
+    first = sign("PAYLOAD", f"{empty}\n{hashlib.sha256(b'hello').hexdigest()}", seed)
+    last = sign("PAYLOAD", f"{empty}\n{empty}", first)
+    trailer = sign("TRAILER", hashlib.sha256(b"x-amz-checksum-crc32:NhCmhg==\n").hexdigest(), last)
+    return (
+        f"5;chunk-signature={first:*<144}\r\nhello\r\n0;chunk-signature={last:*<144}\r\n"
+        f"x-amz-checksum-crc32:NhCmhg==\r\nx-amz-trailer-signature:{trailer:*<144}\r\n\r\n"
+    ).encode()
+
+
+def test_chunks_signed_with_4a():
+    request = crt_sign(
+        service="s3",
+        method="PUT",
+        path="/key",
+        headers=[("x-amz-decoded-content-length", "5"), ("x-amz-trailer", "x-amz-checksum-crc32")],
+        payload="STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+    )
+    claim = read_claim(request)
+    assert claim is not None
+    Verifier(Signatures(public_key)).verify(claim, request, SECRET, now=SECONDS)
+    wire = ecdsa_body(claim.signature)
+    for data, good in ((wire, True), (wire.replace(b"hello", b"hellO"), False), (wire.replace(b"NhCm", b"NhCn"), False)):
+        found = payload_decoder(claim, request, SECRET, signatures=Signatures(lambda *_: KEY.public_key()))
+        assert found is not None
+        if good:
+            assert found.feed(data) == b"hello"
+            found.finish()
+        else:
+            with pytest.raises(CommonError) as caught:
+                found.feed(data)
+            assert caught.value.kind == "signature_mismatch"
