@@ -12,7 +12,7 @@ import pytest
 import garrison.keys.kms
 from garrison.api import kms as api
 from garrison.core.context import Call, ConfigurationItem, Context
-from garrison.core.ids import uuid4
+from garrison.core.ids import Random, system_random, uuid4
 from garrison.core.operation import REGISTRY
 from garrison.core.ports import Ports
 from garrison.core.principal import Principal, Session
@@ -23,6 +23,9 @@ from garrison.store import Store, open_store
 from garrison.wire.authorization import authorize_call, declared_checks
 
 assert garrison.keys.kms is not None
+
+Calls = list[tuple[str, dict[str, Any]]]
+"""Operations and their members."""
 
 ACCOUNT = "111122223333"
 OTHER = "444455556666"
@@ -95,11 +98,12 @@ def role_session(name: str, *policies: str, account: str = ACCOUNT) -> Caller:
 class Kms:
     """One worker's KMS."""
 
-    def __init__(self, store: Store, sealer: Keyring, *, keys: int = 4096) -> None:
+    def __init__(self, store: Store, sealer: Keyring, *, keys: int = 4096, random: Random = system_random) -> None:
         self.store = store
         self.sealer = sealer
         self.live = LiveKeys(store, sealer, keys=keys)
         self.now = NOW
+        self.random = random
         self.items: list[ConfigurationItem] = []
         self.decision: Decision | None = None
 
@@ -120,6 +124,7 @@ class Kms:
             call=Call(source_ip="127.0.0.1"),
             tx=self.store.reading(),
             ports=Ports(sealer=self.sealer, keys=self.live, principals=None),
+            random=self.random,
         )
         self.items = ctx.items
         self.store.refresh()
