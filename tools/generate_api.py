@@ -219,5 +219,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    assert attribute("UserName") == "user_name"  # noqa: S101
+    assert attribute("UserName") == "user_name"  # noqa: S101 - a check of the tree that it runs in
     sys.exit(main())

@@ -15,6 +15,10 @@ MAX_LEVELS = 4
 """Levels below which optional members are left out, so that recursive shapes end."""
 
 
+NOT_IN_XML = "\ufffe\uffff"
+"""What XML 1.0 has no way to write, beside control characters."""
+
+
 @cache
 def documents(shape: Shape, *, sloppy: bool, level: int = 0) -> st.SearchStrategy[dict[str, Any]]:
     """Documents of a structure. Sloppy ones have the right types, but may break any constraint."""
@@ -60,7 +64,11 @@ def _good(shape: Shape) -> st.SearchStrategy[Any]:
         return st.sampled_from(shape.enum)
     if shape.type in {"string", "character"}:
         pattern = constraints(shape).get("pattern")
-        plain = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=low, max_size=min(high, low + 10))
+        plain = st.text(
+            st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters=NOT_IN_XML),
+            min_size=low,
+            max_size=min(high, low + 10),
+        )
         return st.just(valid(shape)) if pattern else plain
     if shape.type == "blob":
         return st.binary(min_size=low, max_size=min(high, low + 10))

@@ -179,7 +179,7 @@ class Parser:
 def wire_name(member: Member) -> str:
     """The name of a structure's member in a form and in XML; a flattened list goes by the name of what it holds."""
     shape = member.shape
-    if shape.type == "list" and member.trait("flattened", False) and "locationName" in shape.member.traits:  # noqa: FBT003
+    if shape.type == "list" and member.trait("flattened", False) and "locationName" in shape.member.traits:  # noqa: FBT003 - a default
         return str(shape.member.traits["locationName"])
     return str(member.traits.get("locationName", member.name))
 
