@@ -302,7 +302,7 @@ def _s3_path(request: Request, parts: HostParts) -> tuple[str, str]:
 def _s3_operation(routes: RestRoutes, match: Match, signing_service: str | None) -> OperationModel:
     """S3's own rules, on top of the model's."""
     operation = match.operation
-    if not match.query and operation.name != "ListBuckets":
+    if not match.query and operation.name not in {"ListBuckets", "CompleteMultipartUpload"}:
         return operation
     if not routes.literal_names.isdisjoint(match.query):
         asked = routes.literal_names.intersection(match.query)

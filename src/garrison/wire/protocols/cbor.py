@@ -248,7 +248,7 @@ class CborProtocol:
         self._readers: WeakKeyDictionary[ServiceModel, CborReader] = WeakKeyDictionary()
         self._writers: WeakKeyDictionary[ServiceModel, CborWriter] = WeakKeyDictionary()
 
-    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - of REST alone
         """The body as a document; an empty body is an empty map. Raises CommonError("malformed")."""
         if not request.body:
             return {}

@@ -64,7 +64,7 @@ class Ec2Protocol:
         self._parsers: WeakKeyDictionary[ServiceModel, Ec2Parser] = WeakKeyDictionary()
         self._writers: WeakKeyDictionary[ServiceModel, XmlWriter] = WeakKeyDictionary()
 
-    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - of REST alone
         """The form as a document. Raises CommonError("malformed")."""
         parameters = form(request)
         if operation.input is None:
