@@ -104,7 +104,9 @@ class Bucket:
         if self.exact:
             found += self.exact.get(resource, ())
         if self.heads:
-            found += self.heads.get(resource.partition("/")[0], ())
+            head, slash, _ = resource.partition("/")
+            if slash:
+                found += self.heads.get(head, ())
         return found
 
     def first(self, resource: str, get: Getter) -> CompiledStatement | None:

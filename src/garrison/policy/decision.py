@@ -120,18 +120,24 @@ class Decision:
         return tuple(found.values())
 
 
-def denied_message(decision: Decision, principal_arn: str, action: str, resource: str, *, asterisk: bool = False) -> str:
+def denied_message(decision: Decision, principal_arn: str, action: str, resource: str) -> str:
     """AWS's sentence for a refused call.
 
-    ``resource``: an ARN; empty or an asterisk where the action knows no resource, and then the sentence names none, unless
-    ``asterisk`` (KMS says ``on resource: *``). The ARN of
-    the policy with an explicit deny stands at the end where the policy has one. Raises ValueError for a decision that allows.
+    ``resource``: an ARN, or ``*`` where the action knows no resource; where it is empty the sentence names none. The ARN of the
+    policy with an explicit deny stands at the end where the policy has one. Raises ValueError for a decision that allows.
     """
     if decision.allowed:
         msg = "an allowed call has no denial"
         raise ValueError(msg)
-    where = "" if not resource or (resource == "*" and not asterisk) else f" on resource: {resource}"
+    where = _where(action.partition(":")[0], resource)
     return f"User: {principal_arn} is not authorized to perform: {action}{where} {_because(decision, action)}"
+
+
+def _where(service: str, resource: str) -> str:
+    """Services differ: S3 puts the ARN in quotes, and it and EC2 leave out the asterisk that KMS, IAM and others show."""
+    if not resource or (resource == "*" and service in {"s3", "ec2"}):
+        return ""
+    return f' on resource: "{resource}"' if service == "s3" else f" on resource: {resource}"
 
 
 def _because(decision: Decision, action: str) -> str:

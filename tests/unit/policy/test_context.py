@@ -1,0 +1,127 @@
+"""Global condition keys. Source: IAM User Guide, "AWS global condition context keys", its tables of when each key is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from garrison.core.context import Call
+from garrison.core.operation import Target
+from garrison.core.principal import ANONYMOUS, Principal, Session
+from garrison.policy import GlobalContext, Value, global_context
+from garrison.policy.context import fold_keys
+
+ACCOUNT = "123456789012"
+NOW = 1_700_000_000.75
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/app"
+ANN = Principal("user", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ann", "AIDAANN", "ann", tags={"Team": "red"})
+SESSION = Session(NOW - 60, NOW + 60, ROLE, "AROAAPP", "app", "job", source_identity="Ann", mfa_at=NOW - 90)
+JOB = Principal("assumed-role", ACCOUNT, f"arn:aws:sts::{ACCOUNT}:assumed-role/app/job", "AROAAPP:job", "app", session=SESSION)
+ROOT = Principal("root", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
+TRAIL = Principal("service", "", "", "", service="cloudtrail.amazonaws.com")
+GUEST = Principal(
+    "federated-user", ACCOUNT, f"arn:aws:sts::{ACCOUNT}:federated-user/guest", f"{ACCOUNT}:guest", session=Session(0, 9)
+)
+
+
+def context(caller: Principal, **changes: Any) -> GlobalContext:
+    situation: dict[str, Any] = {
+        "call": Call("192.0.2.7", "aws-cli/2", "localhost", secure=True, referer="https://example.com/"),
+        "target": Target("arn:aws:s3:::b", "210987654321", {"Stage": "Prod"}, keys={"s3:ResourceAccount": "210987654321"}),
+        "extra": {"aws:RequestTag/Cost": "42", "kms:ViaService": "s3.us-east-1.amazonaws.com"},
+    } | changes
+    return global_context(
+        caller, situation["call"], now=NOW, region="eu-west-1", target=situation["target"], extra=situation["extra"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("caller", "key", "value"),
+    [
+        (ANN, "aws:username", "ann"),
+        (JOB, "aws:username", None),
+        (ROOT, "aws:username", None),
+        (GUEST, "aws:username", None),
+        (ANN, "aws:userid", "AIDAANN"),
+        (JOB, "aws:userid", "AROAAPP:job"),
+        (ROOT, "aws:userid", ACCOUNT),
+        (GUEST, "aws:userid", f"{ACCOUNT}:guest"),
+        (ANONYMOUS, "aws:userid", "anonymous"),
+        (ANN, "aws:principalarn", ANN.arn),
+        (JOB, "aws:principalarn", ROLE),
+        (ROOT, "aws:principalarn", ROOT.arn),
+        (GUEST, "aws:principalarn", GUEST.arn),
+        (ANN, "aws:principaltype", "User"),
+        (JOB, "aws:principaltype", "AssumedRole"),
+        (ROOT, "aws:principaltype", "Account"),
+        (GUEST, "aws:principaltype", "FederatedUser"),
+        (ANONYMOUS, "aws:principaltype", "Anonymous"),
+        (ANN, "aws:principalaccount", ACCOUNT),
+        (ANONYMOUS, "aws:principalaccount", "anonymous"),
+        (ANN, "aws:principalisawsservice", False),
+        (TRAIL, "aws:principalisawsservice", True),
+        (TRAIL, "aws:principalservicename", "cloudtrail.amazonaws.com"),
+        (ANN, "aws:principalservicename", None),
+        (ANN, "aws:multifactorauthpresent", None),
+        (ANN, "aws:multifactorauthage", None),
+        (JOB, "aws:multifactorauthpresent", True),
+        (JOB, "aws:multifactorauthage", 90),
+        (GUEST, "aws:multifactorauthpresent", False),
+        (GUEST, "aws:multifactorauthage", None),
+        (ANN, "aws:tokenissuetime", None),
+        (JOB, "aws:tokenissuetime", "2023-11-14T22:12:20Z"),
+        (JOB, "aws:sourceidentity", "Ann"),
+        (ANN, "aws:sourceidentity", None),
+        (ANN, "aws:principaltag/team", "red"),
+        (ANN, "aws:resourcetag/stage", "Prod"),
+        (ANN, "aws:resourceaccount", "210987654321"),
+        (ANN, "aws:requesttag/cost", "42"),
+        (ANN, "aws:tagkeys", ["Cost"]),
+        (ANN, "aws:sourceip", "192.0.2.7"),
+        (ANN, "aws:useragent", "aws-cli/2"),
+        (ANN, "aws:referer", "https://example.com/"),
+        (ANN, "aws:securetransport", True),
+        (ANN, "aws:requestedregion", "eu-west-1"),
+        (ANN, "aws:currenttime", "2023-11-14T22:13:20Z"),
+        (ANN, "aws:epochtime", 1_700_000_000),
+        (ANN, "aws:viaawsservice", False),
+        (ANN, "kms:viaservice", "s3.us-east-1.amazonaws.com"),
+        (ANN, "s3:resourceaccount", "210987654321"),
+        (ANN, "aws:nothing", None),
+    ],
+)
+def test_keys(caller: Principal, key: str, value: Value | None) -> None:
+    found = context(caller)
+    assert found.get(key) == value
+    assert found.get(key) == value  # the second answer is the remembered one
+    assert found.get(key, "else") == ("else" if value is None else value)
+    assert (key in found) is (value is not None)
+
+
+def test_the_operations_keys_win() -> None:
+    found = context(ANN, extra={"aws:ViaAWSService": True, "aws:TagKeys": ["a", "b"], "aws:RequestTag/c": "1"})
+    assert found.get("aws:viaawsservice") is True
+    assert found.get("aws:tagkeys") == ["a", "b"]
+
+
+def test_the_whole_context_can_be_listed() -> None:
+    found = dict(context(JOB))
+    assert found["aws:principalarn"] == ROLE
+    assert found["kms:viaservice"] == "s3.us-east-1.amazonaws.com"
+    assert len(found) == len(context(JOB))
+    assert "" not in found
+    assert None not in found.values()
+    with pytest.raises(KeyError):
+        context(JOB)["aws:username"]
+
+
+def test_keys_are_folded() -> None:
+    assert fold_keys({"aws:SourceIp": "192.0.2.7"}) == {"aws:sourceip": "192.0.2.7"}
+
+
+def test_nothing_is_computed_before_it_is_asked_for() -> None:
+    found = context(JOB)
+    assert not found.found
+    found.get("aws:username")
+    assert "aws:currenttime" not in found.found
