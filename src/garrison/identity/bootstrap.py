@@ -42,7 +42,7 @@ def create_account(
     now: float,
     random: Random = system_random,
 ) -> Bootstrap:
-    """Make an account with its root user, and a user ``admin`` who may do everything. Raises ``store.Conflict`` the second time."""
+    """Make an account with its root user, and a user ``admin`` who may do everything. Raises ``store.Conflict`` when repeated."""
     ctx = _context(tx, sealer, account, now, random)
     tx.run("INSERT INTO account (id, name, email, created_at) VALUES (?, ?, ?, ?)", account, name, email, now)
     tx.run("INSERT INTO iam_account (account, alias, created) VALUES (?, ?, ?)", account, None, now)

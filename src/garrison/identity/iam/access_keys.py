@@ -7,6 +7,7 @@ from typing import NamedTuple
 from garrison.api import iam as api
 from garrison.core.context import Context
 from garrison.core.errors import CommonError
+from garrison.core.ids import access_key_id
 from garrison.core.operation import Target, operation
 from garrison.core.ports import Transaction
 from garrison.identity.iam import errors
@@ -138,7 +139,9 @@ def make_key(ctx: Context, owner_id: str, owner_arn: str) -> NewKey:
     taken = ctx.tx.all("SELECT access_key_id FROM iam_access_key WHERE account = ? AND owner_id = ?", ctx.account, owner_id)
     if len(taken) >= KEYS_PER_USER:
         raise errors.quota("AccessKeysPerUser", KEYS_PER_USER)
-    key = NewKey(ctx.unique_id("AKIA", 16), "".join(_SECRET_LETTERS[byte & 63] for byte in ctx.random(_SECRET_LENGTH)))
+    key = NewKey(
+        access_key_id("AKIA", ctx.account, ctx.random), "".join(_SECRET_LETTERS[byte & 63] for byte in ctx.random(_SECRET_LENGTH))
+    )
     ctx.tx.run(
         "INSERT INTO iam_access_key (access_key_id, account, owner_id, secret, status, created) VALUES (?, ?, ?, ?, ?, ?)",
         key.id,

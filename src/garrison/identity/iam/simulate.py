@@ -222,7 +222,7 @@ def _matched(case: _Case, request: Request, decision: Decision) -> list[Statemen
     found = [
         statement.ref
         for policy in case.inputs.identity.policies
-        for statement in policy.speaking_of(request.action)
+        for statement in policy.speaking_of(request.action.lower())
         if statement.ref.effect == effect and statement.applies(request.resource, get)
     ]
     return (

@@ -1,0 +1,142 @@
+"""IAM's handlers over a real store in memory, without a server: as the gateway would call them, one transaction a call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any, get_type_hints
+from urllib.parse import unquote
+
+import garrison.identity.iam as registered
+from garrison.core.context import Call, ConfigurationItem, Context
+from garrison.core.operation import REGISTRY, Target
+from garrison.core.ports import Ports
+from garrison.core.principal import Principal
+from garrison.identity.bootstrap import Bootstrap, create_account
+from garrison.keys.keyring import Keyring
+from garrison.store import Store, open_store
+
+assert registered.__all__
+
+ACCOUNT = "123456789012"
+NOW = 1_700_000_000.0
+ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+LIST_USERS = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ListUsers","Resource":"*"}]}'
+TRUST_EC2 = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
+
+
+def trust(*principals: str) -> str:
+    """A trust policy that names AWS principals."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": list(principals)}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def decoded(document: str | None) -> Any:
+    """A document out of an answer: percent-decoded and parsed."""
+    return json.loads(unquote(document or ""))
+
+
+class Cloud:
+    """One account; ``cloud.create_user(user_name="bob")`` calls the handler of CreateUser."""
+
+    def __init__(self, account: str = ACCOUNT, store: Store | None = None, sealer: Keyring | None = None) -> None:
+        self.sealer = sealer or Keyring.ephemeral()
+        self.store = store or open_store("", sealer=self.sealer, memory=True)
+        self.account = account
+        self.now = NOW
+        self.random = Random(int(account)).randbytes
+        self.principal = root(account)
+        self.items: list[ConfigurationItem] = []
+        self.touched: list[tuple[str, str]] = []
+        self.targets: list[Target] = []
+        self.keys: Mapping[str, Any] = {}
+        self.bootstrap: Bootstrap | None = None
+
+    def with_account(self) -> Cloud:
+        """With the account's row, its root key and the user admin."""
+        with self.store.writing() as tx:
+            self.bootstrap = create_account(
+                tx, self.sealer, account=self.account, name="test", email="root@example.com", now=self.now, random=self.random
+            )
+        self.store.commit()
+        return self
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        declaration = REGISTRY[("iam", name.replace("_", ""))]
+        request_type = get_type_hints(declaration.handler).get("req", type(None))
+
+        def call(**members: Any) -> Any:
+            self.now += 1
+            request = request_type(**members) if members or request_type not in {object, type(None)} else None
+            self.items, self.touched = [], []
+            with self.store.writing() as tx:
+                ctx = self.context(_Noting(tx, self.touched), name)
+                assert not isinstance(declaration.resource, str), "a denial could not say `on resource: *`"
+                targets = declaration.resource(ctx, request)
+                self.targets = [targets] if isinstance(targets, Target) else list(targets)
+                self.keys = declaration.context(ctx, request) if declaration.context else {}
+                answer = declaration.handler(ctx, request)
+                self.items = ctx.items
+            self.store.commit()
+            assert not (declaration.read and (self.items or self.touched)), f"{name} writes, and is declared as a read"
+            return answer
+
+        return call
+
+    def context(self, tx: Any, operation: str) -> Context:
+        """What a handler gets."""
+        return Context(
+            request_id="00000000-0000-4000-8000-000000000000",
+            service="iam",
+            operation="".join(word.title() for word in operation.split("_")),
+            now=self.now,
+            account=self.account,
+            region="us-east-1",
+            principal=self.principal,
+            call=Call(source_ip="192.0.2.1"),
+            tx=tx,
+            ports=Ports(sealer=self.sealer),
+            random=self.random,
+        )
+
+    def as_user(self, name: str) -> Cloud:
+        """Call as a user from now on."""
+        user = self.get_user(user_name=name).user
+        self.principal = Principal(kind="user", account=self.account, arn=user.arn, id=user.user_id, name=name)
+        return self
+
+    def as_session(self) -> Cloud:
+        """Call as a role's session from now on."""
+        arn = f"arn:aws:sts::{self.account}:assumed-role/work/me"
+        self.principal = Principal(kind="assumed-role", account=self.account, arn=arn, id="AROAEXAMPLEEXAMPLE123:me", name="work")
+        return self
+
+    def row(self, sql: str, *parameters: Any) -> tuple[Any, ...] | None:
+        """Look into the store."""
+        return self.store.reading().one(sql, *parameters)
+
+
+class _Noting:
+    """A transaction that also tells which cached entries it made stale."""
+
+    def __init__(self, tx: Any, touched: list[tuple[str, str]]) -> None:
+        self._tx = tx
+        self._touched = touched
+        self.all, self.one, self.run = tx.all, tx.one, tx.run
+
+    def changed(self, kind: str, key: str) -> None:
+        self._touched.append((kind, key))
+        self._tx.changed(kind, key)
+
+
+def root(account: str) -> Principal:
+    """The root user."""
+    return Principal(kind="root", account=account, arn=f"arn:aws:iam::{account}:root", id=account)
+
+
+def tags(**values: str) -> Sequence[Any]:
+    """Tags as requests have them."""
+    from garrison.api import iam as api  # noqa: PLC0415 - the only place that needs it
+
+    return [api.Tag(key=key, value=value) for key, value in values.items()]

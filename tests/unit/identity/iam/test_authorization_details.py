@@ -1,0 +1,95 @@
+"""GetAccountAuthorizationDetails. Expected answers: AWS's as publicly recorded (IAM, February 2026)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from garrison.api import iam as api
+from tests.support.iam import ACCOUNT, ALLOW_ALL, LIST_USERS, TRUST_EC2, Cloud, decoded, tags
+
+ARN = f"arn:aws:iam::{ACCOUNT}:policy/local"
+S3 = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
+
+
+@pytest.fixture
+def full(cloud: Cloud) -> Cloud:
+    cloud.create_policy(policy_name="local", policy_document=LIST_USERS, description="said")
+    cloud.create_policy_version(policy_arn=ARN, policy_document=ALLOW_ALL)
+    cloud.create_group(group_name="g")
+    cloud.put_group_policy(group_name="g", policy_name="inline", policy_document=LIST_USERS)
+    cloud.attach_group_policy(group_name="g", policy_arn=ARN)
+    cloud.create_user(user_name="u", tags=tags(somekey="somevalue"), permissions_boundary=S3)
+    cloud.put_user_policy(user_name="u", policy_name="inline", policy_document=LIST_USERS)
+    cloud.attach_user_policy(user_name="u", policy_arn=ARN)
+    cloud.add_user_to_group(group_name="g", user_name="u")
+    cloud.create_user(user_name="bare")
+    cloud.create_role(role_name="r", assume_role_policy_document=TRUST_EC2, path="/my-path/", tags=tags(somekey="somevalue"))
+    cloud.put_role_policy(role_name="r", policy_name="inline", policy_document=LIST_USERS)
+    cloud.attach_role_policy(role_name="r", policy_arn=ARN)
+    return cloud
+
+
+def test_users(full: Cloud):
+    answer = full.get_account_authorization_details(filter=["User"])
+    assert (answer.group_detail_list, answer.role_detail_list, answer.policies) == ([], [], [])
+    bare, user = answer.user_detail_list
+    assert user.group_list == ["g"]
+    assert user.tags == tags(somekey="somevalue")
+    assert user.attached_managed_policies == [api.AttachedPolicy(policy_name="local", policy_arn=ARN)]
+    assert user.permissions_boundary.permissions_boundary_arn == S3
+    (inline,) = user.user_policy_list
+    assert (inline.policy_name, decoded(inline.policy_document)) == ("inline", json.loads(LIST_USERS))
+    assert (bare.user_policy_list, bare.group_list, bare.attached_managed_policies, bare.tags) == (None, [], [], [])
+
+
+def test_groups(full: Cloud):
+    (group,) = full.get_account_authorization_details(filter=["Group"]).group_detail_list
+    assert group.arn == f"arn:aws:iam::{ACCOUNT}:group/g"
+    assert decoded(group.group_policy_list[0].policy_document) == json.loads(LIST_USERS)
+    assert group.attached_managed_policies == [api.AttachedPolicy(policy_name="local", policy_arn=ARN)]
+
+
+def test_roles(full: Cloud):
+    (role,) = full.get_account_authorization_details(filter=["Role"]).role_detail_list
+    assert role.arn == f"arn:aws:iam::{ACCOUNT}:role/my-path/r"
+    assert decoded(role.assume_role_policy_document) == json.loads(TRUST_EC2)
+    assert decoded(role.role_policy_list[0].policy_document) == json.loads(LIST_USERS)
+    assert (role.instance_profile_list, role.role_last_used) == ([], api.RoleLastUsed())
+    assert role.tags == tags(somekey="somevalue")
+
+
+def test_local_policies(full: Cloud):
+    (policy,) = full.get_account_authorization_details(filter=["LocalManagedPolicy"]).policies
+    assert (policy.arn, policy.attachment_count, policy.default_version_id, policy.description) == (ARN, 3, "v1", "said")
+    assert [(version.version_id, version.is_default_version) for version in policy.policy_version_list] == [
+        ("v2", False),
+        ("v1", True),
+    ]
+    assert decoded(policy.policy_version_list[1].document) == json.loads(LIST_USERS)
+
+
+def test_aws_policies_in_use(full: Cloud):
+    (policy,) = full.get_account_authorization_details(filter=["AWSManagedPolicy"]).policies
+    assert (policy.arn, policy.attachment_count, policy.permissions_boundary_usage_count) == (S3, 0, 1)
+    (version,) = policy.policy_version_list
+    assert version.version_id == policy.default_version_id
+    assert decoded(version.document)["Statement"][0]["Action"] == ["s3:*", "s3-object-lambda:*"]
+
+
+def test_all_in_pages(full: Cloud):
+    whole = full.get_account_authorization_details()
+    assert whole.is_truncated is False
+    counts = [len(part) for part in (whole.user_detail_list, whole.group_detail_list, whole.role_detail_list, whole.policies)]
+    assert counts == [2, 1, 1, 2]
+    seen: list[str | None] = []
+    marker = None
+    for _ in range(6):
+        page = full.get_account_authorization_details(max_items=1, marker=marker)
+        parts = (page.user_detail_list, page.group_detail_list, page.role_detail_list, page.policies)
+        seen += [entry.arn for part in parts for entry in part]
+        marker = page.marker
+    assert marker is None
+    parts = (whole.user_detail_list, whole.group_detail_list, whole.role_detail_list, whole.policies)
+    assert seen == [entry.arn for part in parts for entry in part]
