@@ -9,6 +9,8 @@ PYTEST_ARGS ?=
 # uv compiles nothing of ours and asks no other Python than the environment's own.
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
+# The theme announces the plans of its authors at each build; that is no warning about our pages.
+export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check bench docs format lock clean needs

@@ -228,8 +228,8 @@ def run_background(state: app.State, lifeline: int) -> None:
         rounds += 1
         until = time.monotonic() + _BACKGROUND_SECONDS
         while not stop and time.monotonic() < until:
-            gone = _supervisor_gone(lifeline, 0.25)
-            stop = stop or gone  # the signal may have come while it waited
+            if _supervisor_gone(lifeline, 0.25):
+                stop = True  # and never False: the signal may have come while it waited
     recorder.close()
     state.close()
 
