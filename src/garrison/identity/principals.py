@@ -117,10 +117,10 @@ class Principals:
         """The caller's side of a decision: identity policies, boundary, session policies."""
         session = credential.principal.session
         policies, arns = (session.policies, session.policy_arns) if session else ((), ())
-        key = (credential.owner, policies, arns)
+        key = (credential.owner, policies, arns, _is_federated(credential.principal))
         found: PolicyInputs | None = self._inputs.values.get(key)
         if found is None:
-            found = self._load_inputs(credential, policies, arns)
+            found = self._load_inputs(credential, policies, arns, key)
         return found
 
     def owner_inputs(self, account: str, owner_id: str) -> PolicyInputs:
@@ -328,12 +328,13 @@ class Principals:
 
     # Policies
 
-    def _load_inputs(self, credential: Credential, policies: tuple[str, ...], arns: tuple[str, ...]) -> PolicyInputs:
+    def _load_inputs(
+        self, credential: Credential, policies: tuple[str, ...], arns: tuple[str, ...], key: tuple[object, ...]
+    ) -> PolicyInputs:
         account = credential.principal.account
         made_of: set[Dependency] = set()
         owner = self._owner_inputs(account, credential.owner, made_of)
-        session = credential.principal.session
-        if not policies and not arns and (session is None or session.kind != "federation-token"):
+        if not policies and not arns and not _is_federated(credential.principal):
             found = owner
         else:
             # A federated user without session policies may do nothing: its session set is there, and empty.
@@ -345,7 +346,7 @@ class Principals:
                 session=PolicySet([*inline, *(policy for policy in attached if policy is not None)]),
                 scps=owner.scps,
             )
-        self._inputs.put((credential.owner, policies, arns), found, made_of)
+        self._inputs.put(key, found, made_of)
         return found
 
     def _owner_inputs(self, account: str, owner: str, made_of: set[Dependency]) -> PolicyInputs:
@@ -401,6 +402,11 @@ class Principals:
             found = compile_policy(text, kind, id=arn, arn=arn, name=arn.rpartition("/")[2])
             self._policies.put(key, found, (("policy", arn),))
         return found
+
+
+def _is_federated(principal: Principal) -> bool:
+    """Whether the session policies are a bound even where there are none."""
+    return principal.session is not None and principal.session.kind == "federation-token"
 
 
 def _session(grant: Grant, *, issuer_arn: str, issuer_name: str) -> Session:

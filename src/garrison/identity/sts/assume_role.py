@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from garrison.api import sts as api
 from garrison.core.context import Context
@@ -27,6 +26,13 @@ from garrison.policy import compile_policy
 _CHAINED_SECONDS = 3600
 """Longest session of a role assumed by a role's session (IAM User Guide, "Roles terms and concepts")."""
 
+_TRUSTS_NOBODY = compile_policy(
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"AIDAXXXXXXXXXXXXXXXXX"},"Action":"sts:AssumeRole"}}',
+    "trust",
+    id="no-such-role",
+)
+"""The trust policy of a role that does not exist: a unique id that no user can have."""
+
 
 def role_target(ctx: Context, req: api.AssumeRoleRequest) -> Target:
     """The role, with its trust policy. One that does not exist trusts nobody, so that nobody learns whether it exists."""
@@ -35,15 +41,13 @@ def role_target(ctx: Context, req: api.AssumeRoleRequest) -> Target:
     role = ctx.ports.principals.role(req.role_arn)
     ctx.scratch["role"] = role
     if role is None:
-        target = Target(arn=req.role_arn, account=_account_in(req.role_arn) or ctx.account, policy=_nobody(), policy_decides=True)
+        target = Target(
+            arn=req.role_arn, account=_account_in(req.role_arn) or ctx.account, policy=_TRUSTS_NOBODY, policy_decides=True
+        )
     else:
         target = Target(arn=role.arn, account=role.account, tags=role.tags, policy=role.trust, policy_decides=True)
     ctx.scratch["target"] = target
     return target
-
-
-def _nobody() -> Any:  # noqa: ANN401 - a compiled policy
-    return compile_policy('{"Version":"2012-10-17","Statement":[]}', "trust", id="none")
 
 
 def _account_in(arn: str) -> str:
@@ -59,7 +63,6 @@ def assume_role_keys(ctx: Context, req: api.AssumeRoleRequest) -> Keys:
             "sts:ExternalId": req.external_id,
             "sts:SourceIdentity": _source_identity(ctx, req) or None,
             "sts:TransitiveTagKeys": tuple(req.transitive_tag_keys or ()) or None,
-            "sts:DurationSeconds": req.duration_seconds,
             **tag_keys({tag.key: tag.value for tag in req.tags or ()}),
         }
     )
