@@ -82,6 +82,10 @@ class CompiledStatement:
         return False
 
 
+_NO_INDEX: dict[str, tuple[CompiledStatement, ...]] = {}
+"""Shared by the many buckets that have nothing to look up."""
+
+
 class Bucket:
     """Statements of one effect that speak of one action, found by resource."""
 
@@ -95,8 +99,8 @@ class Bucket:
         self.rest: tuple[CompiledStatement, ...] = tuple(
             statement for statement in statements if not _index(statement, exact, heads)
         )
-        self.exact = {key: tuple(found) for key, found in exact.items()}
-        self.heads = {key: tuple(found) for key, found in heads.items()}
+        self.exact = {key: tuple(found) for key, found in exact.items()} if exact else _NO_INDEX
+        self.heads = {key: tuple(found) for key, found in heads.items()} if heads else _NO_INDEX
 
     def candidates(self, resource: str) -> tuple[CompiledStatement, ...]:
         """Every statement that could match ``resource``; one with several entries may stand in it twice."""
@@ -117,6 +121,9 @@ class Bucket:
             if statement.applies(resource, get):
                 return statement
         return None
+
+
+_EMPTY = Bucket(())
 
 
 def _index(
@@ -193,10 +200,9 @@ class PolicySet:
         if found is None:
             lowered = action.lower()
             statements = [statement for policy in self.policies for statement in policy.speaking_of(lowered)]
-            found = (
-                Bucket([statement for statement in statements if statement.deny]),
-                Bucket([statement for statement in statements if not statement.deny]),
-            )
+            denies = [statement for statement in statements if statement.deny]
+            allows = [statement for statement in statements if not statement.deny]
+            found = (Bucket(denies) if denies else _EMPTY, Bucket(allows) if allows else _EMPTY)
             if len(self._memo) >= _MEMO:
                 self._memo.clear()
             self._memo[action] = found

@@ -12,6 +12,7 @@ Source: IAM User Guide, "Condition operators" and "Set operators for multivalued
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from garrison.policy.document import Condition
@@ -76,6 +77,7 @@ WITH_VARIABLES = frozenset({"stringequals", "stringequalsignorecase", "stringlik
 """Operators whose values may hold policy variables."""
 
 
+@lru_cache(maxsize=512)
 def parse_operator(text: str) -> Operator | None:
     """Take an operator apart, in any case; None for one that does not exist."""
     rest = text.lower()

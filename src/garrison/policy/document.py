@@ -7,6 +7,7 @@ policy may say is ``validate``'s business.
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ _STATEMENT = frozenset(
 )
 _PRINCIPAL_TYPES = {"AWS": "aws", "Service": "service", "Federated": "federated", "CanonicalUser": "canonical"}
 _VERSIONS = ("2008-10-17", "2012-10-17")
+_NEWLINE = re.compile("\n")
 _WHITESPACE = " \t\n\r"
 
 
@@ -236,7 +238,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _locator(text: str) -> Callable[[int], Position]:
-    starts = [0, *(at + 1 for at, character in enumerate(text) if character == "\n")]
+    starts = [0, *(found.end() for found in _NEWLINE.finditer(text))]
 
     def locate(offset: int) -> Position:
         line = bisect_right(starts, offset)

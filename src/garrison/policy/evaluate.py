@@ -11,7 +11,7 @@ requests within a single account" and "Cross-account policy evaluation logic".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from garrison.core.principal import Principal
@@ -164,38 +164,47 @@ class _Question:
     # -- the parts ---------------------------------------------------------------------------------------------
 
     def _explicit_deny(self) -> CompiledStatement | None:
-        for kind, sets in self._sets():
-            self.at = kind
-            for policies in sets:
-                bucket = policies.buckets(self.request.action)[0]
-                if bucket.empty:
-                    continue
-                found = (
-                    self._principal_deny(bucket.candidates(self.request.resource))
-                    if kind in NAMING
-                    else (bucket.first(self.request.resource, self.get))
-                )
-                if found is not None:
-                    return found
-        return None
-
-    def _sets(self) -> Iterable[tuple[DecidedBy, tuple[PolicySet, ...]]]:
-        inputs = self.inputs
-        if self.rcps:
-            yield "rcp", self.rcps
-        if inputs.scps:
-            yield "scp", inputs.scps
+        """The first Deny that applies, the types of policy in their order."""
+        for level in self.rcps:
+            found = self._named_deny(level, "rcp")
+            if found is not None:
+                return found
+        for level in self.inputs.scps:
+            found = self._deny(level, "scp")
+            if found is not None:
+                return found
         if self.resource_policy is not None:
-            yield self.resource_kind, (self.resource_policy.alone,)
-        yield "identity", (inputs.identity,)
-        if inputs.boundary is not None:
-            yield "boundary", (inputs.boundary,)
-        if inputs.session is not None:
-            yield "session", inputs.sessions
+            found = self._named_deny(self.resource_policy.alone, self.resource_kind)
+            if found is not None:
+                return found
+        return self._callers_deny()
 
-    def _principal_deny(self, statements: Iterable[CompiledStatement]) -> CompiledStatement | None:
+    def _callers_deny(self) -> CompiledStatement | None:
+        """A Deny of the caller's own policies."""
+        inputs = self.inputs
+        found = self._deny(inputs.identity, "identity")
+        if found is None and inputs.boundary is not None:
+            found = self._deny(inputs.boundary, "boundary")
+        if found is None and inputs.session is not None:
+            for policies in inputs.sessions:
+                found = self._deny(policies, "session")
+                if found is not None:
+                    break
+        return found
+
+    def _deny(self, policies: PolicySet, kind: DecidedBy) -> CompiledStatement | None:
+        self.at = kind
+        bucket = policies.buckets(self.request.action)[0]
+        return None if bucket.empty else bucket.first(self.request.resource, self.get)
+
+    def _named_deny(self, policies: PolicySet, kind: DecidedBy) -> CompiledStatement | None:
+        """The same for policies whose statements name principals."""
+        self.at = kind
+        bucket = policies.buckets(self.request.action)[0]
+        if bucket.empty:
+            return None
         bounded = self.inputs.boundary is not None
-        for statement in statements:
+        for statement in bucket.candidates(self.request.resource):
             if speaks_of(statement, self.request, bounded=bounded) and statement.applies(self.request.resource, self.get):
                 return statement
         return None

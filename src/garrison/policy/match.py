@@ -7,6 +7,7 @@ its text: nothing backtracks, whatever a policy's author writes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from enum import Enum
 
@@ -15,6 +16,7 @@ from garrison.policy.variables import Getter, Literal, Part, Pattern, Variable, 
 Test = Callable[[str], bool]
 ARN_COLONS = 5
 """Colons before an ARN's resource part."""
+_WILDCARDS = re.compile(r"([*?])")
 _MEMO = 256
 """Resolved forms of one pattern with variables that are kept."""
 
@@ -40,14 +42,13 @@ def glob(pattern: str) -> Test:
 def tokenize(pattern: str) -> list[Token]:
     """Wildcards without segments, as StringLike and actions know them."""
     tokens: list[Token] = []
-    for character in pattern:
-        if character == "*":
-            if not tokens or tokens[-1] is not Wild.MANY:
-                tokens.append(Wild.MANY)
-        elif character == "?":
+    for piece in _WILDCARDS.split(pattern):
+        if piece == "*":
+            _add_many(tokens, Wild.MANY)
+        elif piece == "?":
             tokens.append(Wild.ONE)
-        else:
-            _add_text(tokens, character)
+        elif piece:
+            _add_text(tokens, piece)
     return tokens
 
 
@@ -236,15 +237,12 @@ def _plain_start(parts: Sequence[Part]) -> str:
     """The text that every match begins with."""
     start = ""
     for part in parts:
-        if isinstance(part, Literal):
-            start += part.text
-            continue
         if isinstance(part, Variable):
             return start
-        for character in part.text:
-            if character in "*?":
-                return start
-            start += character
+        plain = part.text if isinstance(part, Literal) else _WILDCARDS.split(part.text, maxsplit=1)[0]
+        start += plain
+        if plain != part.text:
+            return start
     return start
 
 
@@ -261,17 +259,18 @@ def _resource_tokens(parts: Sequence[Part], values: dict[Variable, str]) -> list
 
 def _pattern_tokens(tokens: list[Token], text: str, colons: int, *, last: bool) -> int:
     """Add the tokens of one stretch of pattern; answers how many colons were seen so far."""
-    for at, character in enumerate(text):
+    pieces = [piece for piece in _WILDCARDS.split(text) if piece]
+    for at, piece in enumerate(pieces):
         within = colons < ARN_COLONS
-        if character == "*":
-            follower = text[at + 1 : at + 2]
-            ends = follower == ":" or (not follower and last)
+        if piece == "*":
+            follower = pieces[at + 1] if at + 1 < len(pieces) else ""
+            ends = follower.startswith(":") or (not follower and last)
             _add_many(tokens, Wild.MANY_NARROW if within and not ends else Wild.MANY)
-        elif character == "?":
+        elif piece == "?":
             tokens.append(Wild.ONE_NARROW if within else Wild.ONE)
         else:
-            colons += character == ":"
-            _add_text(tokens, character)
+            colons += piece.count(":")
+            _add_text(tokens, piece)
     return colons
 
 
