@@ -150,12 +150,15 @@ def first_start(state: State) -> FirstCredentials:
 
 
 def new_account(state: State, account: str, *, name: str) -> FirstCredentials:
-    """Make an account with its root user and its user ``admin``. Raises Conflict where it exists."""
-    with state.store.writing() as tx:
-        made = create_account(
-            tx, state.keyring, account=account, name=name, email="", now=system_clock(), random=ids.system_random
-        )
-    state.store.commit()
+    """Make an account with its root user and its user ``admin``, on record. Raises Conflict where it exists."""
+    now = system_clock()
+    recorder = Recorder(state.store, state.data_dir, state.keyring, TOOL_SLOTS.stop)
+    try:
+        with state.store.writing() as tx:
+            made = create_account(tx, state.keyring, account=account, name=name, email="", now=now, random=ids.system_random)
+        recorder.write(_service_event("organizations.amazonaws.com", "CreateAccount", made.items[0], now), None, made.items)
+    finally:
+        recorder.close()
     return FirstCredentials(
         account,
         (made.root_access_key_id, made.root_secret_access_key),
