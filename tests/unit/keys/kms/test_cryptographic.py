@@ -271,7 +271,9 @@ def test_generate_random(kms: Kms):
     assert one != two
     with pytest.raises(CommonError, match="numberOfBytes"):
         kms(root(), "GenerateRandom")
-    with pytest.raises(CommonError, match="not authorized to perform: kms:GenerateRandom because no identity-based policy"):
+    with pytest.raises(
+        CommonError, match="not authorized to perform: kms:GenerateRandom on resource: \* because no identity-based policy"
+    ):
         kms(user("eve"), "GenerateRandom", number_of_bytes=1)
 
 

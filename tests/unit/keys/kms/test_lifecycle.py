@@ -58,7 +58,7 @@ def test_a_user_without_permission_makes_no_key(kms: Kms):
         kms(user("eve"), "CreateKey")
     assert caught.value.kind == "access_denied"
     assert caught.value.message == (
-        f"User: arn:aws:iam::{ACCOUNT}:user/eve is not authorized to perform: kms:CreateKey"
+        f"User: arn:aws:iam::{ACCOUNT}:user/eve is not authorized to perform: kms:CreateKey on resource: *"
         " because no identity-based policy allows the kms:CreateKey action"
     )
 
