@@ -109,7 +109,7 @@ def list_groups(ctx: Context, req: api.ListGroupsRequest) -> api.ListGroupsRespo
     prefix = req.path_prefix or "/"
     pager = Pager(ctx, req, prefix)
     rows = ctx.tx.all(
-        f"SELECT {GROUP} FROM iam_group WHERE account = ? AND name_folded > ? AND substr(path, 1, ?) = ?"  # noqa: S608 - constant
+        f"SELECT {GROUP} FROM iam_group WHERE account = ? AND name_folded > ? AND substr(path, 1, CAST(? AS INTEGER)) = ?"  # noqa: S608 - constant
         " ORDER BY name_folded LIMIT ?",
         ctx.account,
         pager.after,

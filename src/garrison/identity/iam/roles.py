@@ -135,7 +135,7 @@ def list_roles(ctx: Context, req: api.ListRolesRequest) -> api.ListRolesResponse
     prefix = req.path_prefix or "/"
     pager = Pager(ctx, req, prefix)
     rows = ctx.tx.all(
-        f"SELECT {ROLE} FROM iam_role WHERE account = ? AND name_folded > ? AND substr(path, 1, ?) = ?"  # noqa: S608 - constant
+        f"SELECT {ROLE} FROM iam_role WHERE account = ? AND name_folded > ? AND substr(path, 1, CAST(? AS INTEGER)) = ?"  # noqa: S608 - constant
         " ORDER BY name_folded LIMIT ?",
         ctx.account,
         pager.after,

@@ -107,7 +107,7 @@ def list_users(ctx: Context, req: api.ListUsersRequest) -> api.ListUsersResponse
     prefix = req.path_prefix or "/"
     pager = Pager(ctx, req, prefix)
     rows = ctx.tx.all(
-        f"SELECT {USER} FROM iam_user WHERE account = ? AND name_folded > ? AND substr(path, 1, ?) = ?"  # noqa: S608 - constant
+        f"SELECT {USER} FROM iam_user WHERE account = ? AND name_folded > ? AND substr(path, 1, CAST(? AS INTEGER)) = ?"  # noqa: S608 - constant
         " ORDER BY name_folded LIMIT ?",
         ctx.account,
         pager.after,
