@@ -42,7 +42,10 @@ def botocore_service(service: str) -> BotocoreService:
 def operations(service: str) -> list[OperationModel]:
     model = load_model(service)
     found = [model.operation(name) for name in model.operation_names]
-    return [operation for operation in found if operation is not None]
+    # Of S3's deprecated operations no request is routed to; they name two members by one element.
+    return [
+        operation for operation in found if operation is not None and not (service == "s3" and operation.traits.get("deprecated"))
+    ]
 
 
 @functools.cache
@@ -107,11 +110,8 @@ def read_by_botocore(operation: BotocoreOperation, protocol: str, response: Resp
 
 
 def readable(operation: OperationModel) -> bool:
-    """Event streams are no documents; S3's GetBucketLocation is read by a handler of the client.
-
-    Deprecated operations of S3 name two members by one element.
-    """
-    if operation.output is None or operation.name == "GetBucketLocation" or operation.traits.get("deprecated"):
+    """Event streams are no documents; S3's GetBucketLocation is read by a handler of the client."""
+    if operation.output is None or operation.name == "GetBucketLocation":
         return False
     return not any(member.shape.traits.get("eventstream") for member in operation.output.shape.members.values())
 
@@ -127,6 +127,8 @@ def test_botocore_reads_what_is_written(service: str, protocol: str, data: st.Da
     assume(payload is None or result.get(payload))  # botocore reads an absent payload as an empty one
     response = PROTOCOLS[protocol].serialize(operation, result, "id")
     read = read_by_botocore(botocore_service(service).operation_model(operation.name), protocol, response)
+    if payload is not None and "ContentType" not in result:
+        read.pop("ContentType", None)  # a body has one in any case
     assert same(read, result), f"\nread   {read}\nresult {result}\n{response}"
 
 

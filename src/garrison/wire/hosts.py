@@ -13,6 +13,9 @@ from functools import lru_cache
 DEFAULT_SUFFIXES = ("amazonaws.com", "amazonaws.com.cn", "aws.amazon.com", "api.aws", "localhost")
 """AWS's own names (a client may resolve them to us) and the loopback name."""
 
+MAX_LENGTH = 300
+"""Longer than any DNS name (RFC 1035, section 2.3.4: 255) with a port: nobody's name."""
+
 _REGION = r"[a-z]{2}(?:-[a-z]+){1,2}-\d{1,2}"
 _S3 = re.compile(rf"(?:(?P<before>.+)\.)?(?P<service>s3(?:express)?(?:-[a-z0-9-]+?)?)(?:\.dualstack)?(?:[.-]{_REGION})?")
 
@@ -40,6 +43,8 @@ class Hosts:
         """``parts(host)``: a Host header's value taken apart; remembered, for a client sends the same one over and over."""
 
     def _parts(self, host: str) -> HostParts:
+        if len(host) > MAX_LENGTH:
+            return HostParts("", "", "", ())
         name = host.lower().rstrip(".")
         if not name.endswith("]"):
             name = name.rpartition(":")[0] if re.search(r":\d*$", name) else name

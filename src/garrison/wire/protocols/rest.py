@@ -29,7 +29,9 @@ BODILESS = frozenset({204, 304})
 HEADER_TIME = "rfc822"
 QUERY_TIME = "iso8601"
 
-_QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*?))\s*(?:,|\Z)', re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_SPACE = " \t"
 _FORBIDDEN_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -189,19 +191,36 @@ def split_list(text: str) -> list[str]:
 
     Raises CommonError("malformed") where a quote does not end.
     """
+    if '"' not in text:
+        return [part.strip(_SPACE) for part in text.split(",")] if text else []
     found: list[str] = []
     position = 0
     while position < len(text):
-        match = _QUOTED.match(text, position)
-        if match is None:
-            refuse("A header list has an unbalanced quote")
-        quoted, bare = match.groups()
-        if quoted is not None:
-            found.append(re.sub(r"\\(.)", r"\1", quoted))
-        else:
-            found.append(bare)
-        position = match.end()
+        if text[position] in _SPACE:
+            position += 1
+            continue
+        stop, value = _quoted_value(text, position) if text[position] == '"' else _bare_value(text, position)
+        found.append(value)
+        position = stop + 1
     return found
+
+
+def _bare_value(text: str, start: int) -> tuple[int, str]:
+    stop = text.find(",", start)
+    stop = len(text) if stop < 0 else stop
+    return stop, text[start:stop].rstrip(_SPACE)
+
+
+def _quoted_value(text: str, start: int) -> tuple[int, str]:
+    match = _QUOTED.match(text, start)
+    if match is None:
+        refuse("A header list has an unbalanced quote")
+    stop = match.end()
+    while stop < len(text) and text[stop] in _SPACE:
+        stop += 1
+    if stop < len(text) and text[stop] != ",":
+        refuse("A header list has text after a quoted value")
+    return stop, _ESCAPED.sub(r"\1", match[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ class _Service:
             namespace = NAMESPACES.get(operation.model.service)
             default = f' xmlns="{namespace}"' if namespace else ""
             if bound.payload is not None:
+                if bound.payload.shape.traits.get("eventstream"):
+                    raise CommonError(kind="not_implemented", message="Event streams are not written.")
                 name = str(bound.payload.trait("locationName", bound.payload.shape_name))
                 write = self.writer.element(name, namespace_attribute(bound.payload, root=True) or default, bound.payload.shape)
             else:
