@@ -272,7 +272,7 @@ def test_generate_random(kms: Kms):
     with pytest.raises(CommonError, match="numberOfBytes"):
         kms(root(), "GenerateRandom")
     with pytest.raises(
-        CommonError, match="not authorized to perform: kms:GenerateRandom on resource: \* because no identity-based policy"
+        CommonError, match=r"not authorized to perform: kms:GenerateRandom on resource: \* because no identity-based policy"
     ):
         kms(user("eve"), "GenerateRandom", number_of_bytes=1)
 
