@@ -1,5 +1,7 @@
 """Garrison: the security half of AWS, for real, on machines its users own."""
 
+from __future__ import annotations
+
 from importlib.metadata import PackageNotFoundError, version
 
 try:

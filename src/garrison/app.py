@@ -27,7 +27,6 @@ from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
 from garrison.keys.keyring import Keyring
-from garrison.keys.kms.deletion import due_deletions
 from garrison.keys.kms.live import LiveKeys
 from garrison.store import Store, open_store
 from garrison.wire.gateway import Gateway, Limits
@@ -39,10 +38,10 @@ BACKGROUND_SLOT = 64
 TOOL_SLOTS = range(65, 128)
 """Numbers of processes on a node: workers from 0, the background worker, and command-line tools."""
 
-assert garrison.compliance.cloudtrail is not None  # noqa: S101
+assert garrison.compliance.cloudtrail is not None  # noqa: S101 - imported so that its operations are registered
 assert garrison.identity.iam is not None  # noqa: S101 - imported so that its operations are registered
-assert garrison.identity.sts is not None  # noqa: S101
-assert garrison.keys.kms is not None  # noqa: S101
+assert garrison.identity.sts is not None  # noqa: S101 - the same
+assert garrison.keys.kms is not None  # noqa: S101 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,22 +231,7 @@ def _services() -> Mapping[str, str]:
 def adopt_dead_chains(state: State) -> None:
     """Bring in what killed processes left in their spools."""
     if state.data_dir is not None:
-        folder = state.data_dir / "audit"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        adopt(state.store, folder, state.keyring)
-
-
-def delete_due_keys(state: State, recorder: Recorder, keys: LiveKeys, now: float) -> int:
-    """Delete the KMS keys whose waiting period is over, each on record as CloudTrail records it; how many."""
-    due = "SELECT 1 FROM kms_key WHERE state = 'PendingDeletion' AND deletion_at <= ? LIMIT 1"
-    if state.store.reading().one(due, now) is None:
-        return 0
-    with state.store.writing() as tx:
-        items = due_deletions(tx, keys, now)
-    for item in items:
-        recorder.write(_service_event("kms.amazonaws.com", "DeleteKey", item, now), None, (item,))
-    recorder.flush()
-    return len(items)
+        adopt(state.store, state.data_dir, state.keyring)
 
 
 def _service_event(source: str, name: str, item: ConfigurationItem, now: float) -> Event:

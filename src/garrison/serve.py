@@ -25,7 +25,7 @@ from garrison.config import Settings
 from garrison.core.errors import CommonError
 from garrison.keys.certificate import ensure_certificate
 from garrison.keys.keyring import Keyring
-from garrison.keys.kms.live import LiveKeys
+from garrison.keys.kms.deletion import due_deletions
 from garrison.logs import configure_logs
 from garrison.wire.metrics import prepare_folder
 from garrison.wire.server import make_server
@@ -213,11 +213,10 @@ def run_background(state: app.State, lifeline: int) -> None:
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
     recorder = Recorder(state.store, state.data_dir, state.keyring, app.BACKGROUND_SLOT)
-    keys = LiveKeys(state.store, state.keyring)
     rounds = 0
     while not stop:
         try:
-            app.delete_due_keys(state, recorder, keys, time.time())
+            due_deletions(state.store, recorder, time.time())
             app.adopt_dead_chains(state)
             if rounds % 720 == 0:
                 state.store.prune()

@@ -1,5 +1,7 @@
 """The ``garrison`` command."""
 
+from __future__ import annotations
+
 from garrison.cli.main import cli
 
 __all__ = ["cli"]

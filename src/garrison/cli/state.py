@@ -51,14 +51,12 @@ def import_(file: Path, **given: Any) -> None:  # noqa: ANN401 - options
 def _ship(state: Any) -> None:  # noqa: ANN401 - app.State
     """Bring the events that wait in spools into the state first, so that the copy has them."""
     from garrison.audit.adopt import gather  # noqa: PLC0415 - `garrison --help` needs no rooms
-    from garrison.audit.recorder import audit_folder  # noqa: PLC0415
 
-    gather(state.store, audit_folder(state.data_dir))
+    gather(state.store, state.data_dir)
 
 
 def _replace(file: Path, given: dict[str, Any]) -> None:
     from garrison.audit import accept_restore  # noqa: PLC0415 - `garrison --help` needs no rooms
-    from garrison.audit.recorder import audit_folder  # noqa: PLC0415
     from garrison.store import SchemaError, StoreUnavailable  # noqa: PLC0415
 
     settings = settings_from(given)
@@ -67,5 +65,5 @@ def _replace(file: Path, given: dict[str, Any]) -> None:
             state.store.restore(file)
         except (SchemaError, StoreUnavailable, ValueError) as error:
             fail(f"{file} was not restored: {error}")
-        accept_restore(state.store, audit_folder(settings.data_dir), state.keyring)
+        accept_restore(state.store, settings.data_dir, state.keyring)
     click.echo(f"Restored {file}")

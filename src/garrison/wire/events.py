@@ -111,5 +111,5 @@ def decision_record(exchange: Exchange) -> DecisionRecord | None:
         policy_type=decision.decided_by,
         matched=[Matched(ref.policy_arn or ref.policy_id, ref.index, ref.sid, ref.effect) for ref in decision.matched_statements],
         considered=[policy.arn or policy.id for policy in decision.considered()],
-        keys=request.context.known(),  # type: ignore[attr-defined]
+        keys=request.context.known(),  # type: ignore[attr-defined] # the gateway's requests hold a GlobalContext
     )

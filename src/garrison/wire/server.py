@@ -42,7 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn narrows it
         """Start the clock of the first head."""
         super().connection_made(transport)
         self._head_timer = self.loop.call_later(self.head_timeout, self._head_too_slow)

@@ -37,7 +37,7 @@ _TRUSTS_NOBODY = compile_policy(
 def role_target(ctx: Context, req: api.AssumeRoleRequest) -> Target:
     """The role, with its trust policy. One that does not exist trusts nobody, so that nobody learns whether it exists."""
     if "role" in ctx.scratch:
-        return ctx.scratch["target"]  # type: ignore[no-any-return]
+        return ctx.scratch["target"]  # type: ignore[no-any-return] # scratch holds anything
     role = ctx.ports.principals.role(req.role_arn)
     ctx.scratch["role"] = role
     if role is None:

@@ -28,7 +28,7 @@ def federated_user(ctx: Context, req: api.GetFederationTokenRequest) -> Target:
 
 def federation_keys(_ctx: Context, req: api.GetFederationTokenRequest) -> Keys:
     """``aws:RequestTag/…`` and ``aws:TagKeys``."""
-    return tag_keys({tag.key: tag.value for tag in req.tags or ()})  # type: ignore[return-value]
+    return tag_keys({tag.key: tag.value for tag in req.tags or ()})  # type: ignore[return-value] # tuples are sequences
 
 
 def federation_checks(ctx: Context, req: api.GetFederationTokenRequest) -> Sequence[Check]:

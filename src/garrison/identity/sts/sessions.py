@@ -152,7 +152,7 @@ def refuse_mfa(serial: str | None, code: str | None) -> None:
 
 def session_keys(given: Mapping[str, object]) -> Keys:
     """Condition keys without those that the request did not set."""
-    return {key: value for key, value in given.items() if value is not None}  # type: ignore[misc]
+    return {key: value for key, value in given.items() if value is not None}  # type: ignore[misc] # None is left out on this line
 
 
 def user_duration(asked: int | None, *, root: bool) -> int:
