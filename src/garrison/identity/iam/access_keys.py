@@ -9,7 +9,6 @@ from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.ids import access_key_id
 from garrison.core.operation import Target, operation
-from garrison.core.ports import Transaction
 from garrison.identity.iam import errors
 from garrison.identity.iam.account import display_name
 from garrison.identity.iam.items import access_key_changed
@@ -153,24 +152,6 @@ def make_key(ctx: Context, owner_id: str, owner_arn: str) -> NewKey:
     )
     _changed(ctx, key.id, owner_arn, "Active")
     return key
-
-
-def note_use(tx: Transaction, access_key_id: str, *, now: float, service: str, region: str) -> None:
-    """Remember a key's last use. It makes nothing stale: credentials do not depend on it."""
-    tx.run(
-        "UPDATE iam_access_key SET last_used = ?, last_used_service = ?, last_used_region = ? WHERE access_key_id = ?",
-        now,
-        service,
-        region,
-        access_key_id,
-    )
-
-
-def note_role_use(tx: Transaction, account: str, role_id: str, *, now: float, region: str) -> None:
-    """Remember the last use of a role's credentials."""
-    tx.run(
-        "UPDATE iam_role SET last_used = ?, last_used_region = ? WHERE account = ? AND role_id = ?", now, region, account, role_id
-    )
 
 
 def _owner(ctx: Context, name: str | None) -> _Owner:

@@ -8,7 +8,6 @@ import pytest
 
 from garrison.api import iam as api
 from garrison.core.errors import CommonError
-from garrison.identity.iam.access_keys import note_role_use, note_use
 from tests.support.iam import ACCOUNT, TRUST_EC2, Cloud
 
 
@@ -117,7 +116,10 @@ def test_last_use(bob: Cloud):
         user_name="bob", access_key_last_used=api.AccessKeyLastUsed(service_name="N/A", region="N/A")
     )
     with bob.store.writing() as tx:
-        note_use(tx, key, now=5.0, service="iam", region="us-east-1")
+        tx.run(
+            "UPDATE iam_access_key SET last_used = 5.0, last_used_service = 'iam', last_used_region = 'us-east-1' WHERE access_key_id = ?",
+            key,
+        )
     used = bob.get_access_key_last_used(access_key_id=key).access_key_last_used
     assert used == api.AccessKeyLastUsed(service_name="iam", region="us-east-1", last_used_date=5.0)
 
@@ -138,5 +140,5 @@ def test_last_use_of_a_key_that_is_not_ours(cloud: Cloud):
 def test_last_use_of_a_role(cloud: Cloud):
     role = cloud.create_role(role_name="work", assume_role_policy_document=TRUST_EC2).role
     with cloud.store.writing() as tx:
-        note_role_use(tx, ACCOUNT, role.role_id, now=7.0, region="eu-central-1")
+        tx.run("UPDATE iam_role SET last_used = 7.0, last_used_region = 'eu-central-1' WHERE role_id = ?", role.role_id)
     assert cloud.get_role(role_name="work").role.role_last_used == api.RoleLastUsed(last_used_date=7.0, region="eu-central-1")
