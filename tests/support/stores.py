@@ -72,9 +72,19 @@ def cluster() -> Iterator[postgres.Cluster]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def migrated(cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with every migration applied, to be copied: a tenth of the time that applying them takes."""
+    url = cluster.database()
+    open_store(url, sealer=TestSealer(), data_dir=tmp_path_factory.mktemp("template")).close()
+    return url.partition("?")[0].rpartition("/")[2]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    url = request.getfixturevalue("cluster").database() if request.param == "postgresql" else None
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("cluster").database(request.getfixturevalue("migrated"))
     here = Place(request.param, tmp_path / "data", url)
     yield here
     here.close()

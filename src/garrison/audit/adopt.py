@@ -10,21 +10,21 @@ from pathlib import Path
 from garrison.audit import rows
 from garrison.audit.chain import CLOSED, OPEN, RESTORED, Head, head_path, link, read_head
 from garrison.audit.ledger import write_ledger
-from garrison.audit.spool import read_lines, spool_files
+from garrison.audit.spool import audit_folder, read_lines, spool_files
 from garrison.core.ports import Sealer, Transaction
 from garrison.store import Store
 
 _HEAD = "head-"
 
 
-def gather(store: Store, folder: Path) -> int:
+def gather(store: Store, data_dir: Path) -> int:
     """Copy every spool's lines to the database; how many were read. Files stay: their owners remove them.
 
     Within a group it becomes part of it; else it commits by itself. Raises StoreUnavailable.
     """
     joined = store.has_pending
     count = 0
-    for chain, paths in spool_files(folder).items():
+    for chain, paths in spool_files(audit_folder(data_dir)).items():
         lines = [line for path in paths for line in read_lines(path)]
         if lines:
             with store.writing() as tx:
@@ -34,24 +34,26 @@ def gather(store: Store, folder: Path) -> int:
     return count
 
 
-def adopt(store: Store, folder: Path, sealer: Sealer) -> int:
+def adopt(store: Store, data_dir: Path, sealer: Sealer) -> int:
     """Take over the chains of dead processes: their last events, and their heads as final. How many chains.
 
     Call at the start, before the recorder, and now and then in the background. Commits by itself. Raises StoreUnavailable.
     """
+    folder = audit_folder(data_dir)
     spools = spool_files(folder)
     chains = {path.name[len(_HEAD) :] for path in folder.iterdir() if path.name.startswith(_HEAD)}
     return sum(_adopt_one(store, folder, sealer, chain, spools.get(chain, [])) for chain in sorted(chains | set(spools)))
 
 
-def accept_restore(store: Store, folder: Path | None, sealer: Sealer) -> int:
+def accept_restore(store: Store, data_dir: Path | None, sealer: Sealer) -> int:
     """After an older copy of the state was put back: end the chains that were open in it. How many.
 
     Their tails are not in the copy, and that is no longer held against it; everything that is there is still checked.
     Call with every other process stopped: a chain that lives is left alone.
     """
-    if folder is not None:
-        adopt(store, folder, sealer)
+    folder = audit_folder(data_dir) if data_dir else None
+    if data_dir is not None:
+        adopt(store, data_dir, sealer)
     count = 0
     with store.writing() as tx:
         for (chain,) in tx.all("SELECT chain FROM audit_head WHERE state = ?", OPEN):

@@ -17,7 +17,7 @@ from garrison.audit.chain import CLOSED, OPEN, RESTORED, Head, HeadFile, genesis
 from garrison.audit.event import DecisionRecord, Event
 from garrison.audit.ledger import write_ledger
 from garrison.audit.rows import Written
-from garrison.audit.spool import Line, Spool
+from garrison.audit.spool import Line, Spool, audit_folder
 from garrison.core.clock import Clock, system_clock
 from garrison.core.context import ConfigurationItem
 from garrison.core.ports import Sealer
@@ -25,13 +25,6 @@ from garrison.store import ConstraintError, Store, StoreUnavailable
 
 _MAX_WAITING = 10_000
 """Events of calls that were answered 503 for want of an audit trail, kept for when the disk has room again."""
-
-
-def audit_folder(data_dir: Path) -> Path:
-    """Where a data directory keeps spools and heads; made if it is not there (0700)."""
-    folder = data_dir / "audit"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
 
 
 class Recorder:

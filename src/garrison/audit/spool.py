@@ -35,6 +35,13 @@ def encode_line(line: Line) -> bytes:
     return b'[%d,"%s",%s,%s]\n' % (line.seq, line.hash.hex().encode(), line.event, line.decision)
 
 
+def audit_folder(data_dir: Path) -> Path:
+    """Where a data directory keeps spools and heads; made if it is not there (0700)."""
+    folder = data_dir / "audit"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 class Spool:
     """The files of one living chain. ``folder`` None keeps them in memory."""
 

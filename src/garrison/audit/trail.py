@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from garrison.audit.adopt import gather
-from garrison.audit.recorder import Recorder, audit_folder
+from garrison.audit.recorder import Recorder
 from garrison.core.ports import Value
 from garrison.store import Store
 
@@ -32,7 +32,7 @@ class Trail:
 
     def __init__(self, store: Store, data_dir: Path | None, recorder: Recorder | None = None) -> None:
         self._store = store
-        self._folder = audit_folder(data_dir) if data_dir else None
+        self._data_dir = data_dir
         self._recorder = recorder
 
     def lookup(self, account: str, **criteria: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - ports.Events
@@ -65,8 +65,8 @@ class Trail:
     def _bring_in(self) -> None:
         if self._recorder is not None:
             self._recorder.ship()
-        if self._folder is not None and not self._store.in_unit:
-            gather(self._store, self._folder)
+        if self._data_dir is not None and not self._store.in_unit:
+            gather(self._store, self._data_dir)
 
     def _entry(self, row: tuple[Any, ...]) -> dict[str, Any]:
         second, number, user_name, access_key_id, chain, seq, record, decision = row
