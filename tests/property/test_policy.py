@@ -9,10 +9,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from garrison.policy import MalformedPolicy, PolicyKind, Request, authorize, compile_policy, parse_policy
+from garrison.policy import (
+    MalformedPolicy,
+    PolicyInputs,
+    PolicyKind,
+    PolicySet,
+    Request,
+    Value,
+    authorize,
+    compile_policy,
+    parse_policy,
+)
 from garrison.policy.match import ResourcePattern, glob
 from garrison.policy.reference import reference_authorize
-from tests.support.policies import World, policies, requests, statements, worlds
+from tests.support.policies import MINE, PRINCIPALS, World, policies, requests, statements, worlds
 
 KINDS: tuple[PolicyKind, ...] = ("identity", "resource", "trust", "boundary", "session", "scp", "rcp")
 
@@ -36,6 +46,58 @@ def test_the_fast_and_the_slow_evaluator_agree(world: World, asked: list[Request
         )
         assert not fast.errors
         assert (fast.outcome, fast.decided_by) == (slow.outcome, slow.decided_by)
+
+
+@given(st.text("ab:*?/${}x', ", max_size=14), st.text("ab:/x*", max_size=14), st.sampled_from(("a", "a:b", "*", "", None)))
+@example("*a*:b/${x}*", "aa::b/*", "*")
+@example("a?:*:*/${x, 'b'}${*}", "ab::/b*", None)
+def test_resource_patterns_agree(pattern: str, resource: str, value: str | None) -> None:
+    """The compiled pattern against the reference, for patterns of any form and in both readings of a short ARN."""
+    kinds: tuple[PolicyKind, ...] = ("identity", "scp")
+    for kind in kinds:
+        text = "arn:aws:v:" + pattern
+        statement = {"Effect": "Allow", "Action": "*", "Resource": text}
+        try:
+            policy = compile_policy(json.dumps({"Version": "2012-10-17", "Statement": statement}), kind)
+        except MalformedPolicy:
+            return
+        request = Request("v:Do", "arn:aws:v:" + resource, MINE, PRINCIPALS[1], {} if value is None else {"x": value})
+        inputs = PolicyInputs(PolicySet([policy]))
+        decision = authorize(request, inputs)
+        assert not decision.errors
+        assert (decision.outcome, decision.decided_by) == reference_authorize(request, inputs)
+
+
+@given(
+    st.sampled_from(("StringLike", "StringNotLike", "ArnLike", "ArnNotEquals", "StringEquals", "ForAnyValue:StringLike")),
+    st.lists(st.text("ab:*?${}x', ", max_size=10), max_size=3),
+    st.text("ab:*", max_size=10) | st.lists(st.text("ab:*", max_size=6), max_size=3),
+    st.sampled_from(("a", "b:a", "*", "", None)),
+)
+@example("ArnLike", ["a:*:?:${x}:b:*"], "a:bb:a:b:a:b:c", "b:a")
+def test_values_of_conditions_agree(operator: str, wanted: list[str], value: Any, variable: str | None) -> None:
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {operator: {"k": wanted}}}
+    policy = compile_policy(json.dumps({"Version": "2012-10-17", "Statement": statement}), "identity")
+    context: dict[str, Value] = {"k": value} if variable is None else {"k": value, "x": variable}
+    request = Request("v:Do", "*", MINE, PRINCIPALS[1], context)
+    inputs = PolicyInputs(PolicySet([policy]))
+    decision = authorize(request, inputs)
+    assert not decision.errors
+    assert (decision.outcome, decision.decided_by) == reference_authorize(request, inputs)
+
+
+@given(st.text("0123456789-+:.TtZz", max_size=26), st.sampled_from(("2024-02-29T12:00:00Z", "1709208000", "-400-01-01", "2024")))
+@example("2024-02-30", "2024-03-01")
+@example("-0-1", "2024")
+def test_dates_agree(value: str, wanted: str) -> None:
+    for operator in ("DateLessThan", "DateEquals", "DateGreaterThan"):
+        statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {operator: {"k": wanted}}}
+        policy = compile_policy(json.dumps({"Version": "2012-10-17", "Statement": statement}), "identity")
+        request = Request("v:Do", "*", MINE, PRINCIPALS[1], {"k": value})
+        inputs = PolicyInputs(PolicySet([policy]))
+        decision = authorize(request, inputs)
+        assert not decision.errors
+        assert (decision.outcome, decision.decided_by) == reference_authorize(request, inputs)
 
 
 @given(st.text("ab:*?/", max_size=12), st.text("ab:/", max_size=16))
@@ -161,6 +223,6 @@ def test_generated_worlds_reach_every_outcome() -> None:
 
     collect()
     kinds = {"identity", "resource", "boundary", "session", "scp"}
-    assert {by for outcome, by in seen if outcome == "allowed"} == {"identity", "resource", "root"}
+    assert {by for outcome, by in seen if outcome == "allowed"} == {"identity", "resource", "root", "trust"}
     assert {by for outcome, by in seen if outcome == "implicitDeny"} >= kinds
     assert {by for outcome, by in seen if outcome == "explicitDeny"} >= kinds

@@ -30,7 +30,7 @@ PRINCIPALS = (
     Principal("service", "", "", "", service="cloudtrail.amazonaws.com"),
     Principal("anonymous", "", "", ""),
 )
-ACTIONS = ("s3:GetObject", "s3:PutObject", "S3:getobject", "kms:Decrypt", "iam:GetUser")
+ACTIONS = ("s3:GetObject", "s3:PutObject", "S3:getobject", "kms:Decrypt", "iam:GetUser", "sts:AssumeRole")
 ACTION_ENTRIES = (
     "*",
     "s3:*",
@@ -188,7 +188,16 @@ def statements(draw: st.DrawFn, kind: PolicyKind) -> dict[str, Any]:
     found[draw(st.sampled_from(("Resource", "Resource", "NotResource")))] = draw(resources)
     found["Condition"] = draw(conditions())
     if kind == "resource":
-        found[draw(st.sampled_from(("Principal", "Principal", "Principal", "NotPrincipal")))] = draw(principal_elements())
+        negated = found["Effect"] == "Deny" and draw(st.booleans())
+        found["NotPrincipal" if negated else "Principal"] = draw(principal_elements())
+    if kind == "trust":
+        trusted = principal_elements().filter(lambda element: "CanonicalUser" not in element)
+        return {
+            "Effect": found["Effect"],
+            "Principal": draw(trusted),
+            "Action": draw(st.sampled_from(("sts:*", "sts:AssumeRole", "sts:TagSession"))),
+            "Condition": found["Condition"],
+        }
     if kind == "rcp":
         return draw(
             st.sampled_from(
@@ -211,7 +220,7 @@ def statements(draw: st.DrawFn, kind: PolicyKind) -> dict[str, Any]:
 def policies(draw: st.DrawFn, kind: PolicyKind) -> Policy:
     """A policy of up to four statements, some of them in the old version, which knows no variables."""
     found: dict[str, Any] = {"Statement": draw(st.lists(statements(kind), min_size=1, max_size=4))}
-    if kind != "resource" or draw(st.booleans()) or "${aws:SecureTransport}" in json.dumps(found):
+    if kind not in {"resource", "trust"} or draw(st.booleans()) or "${aws:SecureTransport}" in json.dumps(found):
         found["Version"] = "2012-10-17"
     return compile_policy(json.dumps(found), kind, id=draw(st.sampled_from("abc")))
 
@@ -241,7 +250,9 @@ def worlds(draw: st.DrawFn) -> World:
         scps=draw(st.sampled_from((0, 0, 1, 2)).flatmap(lambda count: st.tuples(*[policy_sets("scp")] * count))),
     )
     rcps = draw(st.sampled_from((0, 0, 0, 1)).flatmap(lambda count: st.tuples(*[policy_sets("rcp")] * count)))
-    return World(inputs, draw(st.none() | policies("resource")), draw(st.booleans()), rcps)
+    return World(
+        inputs, draw(st.none() | policies("resource") | policies("resource") | policies("trust")), draw(st.booleans()), rcps
+    )
 
 
 @st.composite

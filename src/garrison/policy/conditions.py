@@ -17,14 +17,13 @@ from typing import NamedTuple
 
 from garrison.policy.document import Condition
 from garrison.policy.errors import MalformedPolicy
-from garrison.policy.match import ARN_COLONS, Test, Token, Wild, compile_tokens, glob, tokenize
+from garrison.policy.match import ARN_COLONS, Test, Token, Wild, compile_tokens, glob, remember, tokenize
 from garrison.policy.values import parse_address, parse_binary, parse_boolean, parse_instant, parse_network, parse_number
 from garrison.policy.variables import Getter, Literal, Part, Pattern, Value, Variable, resolve, single_text, split_variables
 
 ConditionTest = Callable[[Getter], bool]
 Matcher = Callable[[str, Getter], "bool | None"]
 """Whether one value of the key matches any value of the policy; None: it cannot be known (an unresolved variable)."""
-_MEMO = 256
 UNKNOWN_OPERATOR = "Syntax errors in policy."
 BAD_VALUE = "The policy failed legacy parsing"
 
@@ -72,14 +71,20 @@ _NEGATED = {
     "arnnotlike": "arnlike",
 }
 _SETS = {"forallvalues:": "all", "foranyvalue:": "any"}
+_LONGEST = 64
+"""Characters, more than any operator has: what is remembered stays small."""
 _IF_EXISTS = "ifexists"
 WITH_VARIABLES = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "bool"})
 """Operators whose values may hold policy variables."""
 
 
-@lru_cache(maxsize=512)
 def parse_operator(text: str) -> Operator | None:
     """Take an operator apart, in any case; None for one that does not exist."""
+    return _parse_operator(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=512)
+def _parse_operator(text: str) -> Operator | None:
     rest = text.lower()
     which = ""
     for prefix, name in _SETS.items():
@@ -267,9 +272,8 @@ def _with_variables(base: str, split: Sequence[tuple[Part, ...]]) -> Matcher:
             key = at, tuple(values.values())
             test = memo.get(key)
             if test is None:
-                if len(memo) >= _MEMO:
-                    memo.clear()
-                test = memo[key] = _resolved_test(base, parts, values)
+                test = _resolved_test(base, parts, values)
+                remember(memo, key, test, sum(map(len, key[1])))
             if test(text):
                 return True
         return None if unknown else False

@@ -14,12 +14,13 @@ def context_keys(documents: Iterable[Document]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for document in documents:
         for statement in document.statements:
-            for name in _of_statement(statement, variables=document.has_variables):
+            for name in keys_of_statement(statement, variables=document.has_variables):
                 found.setdefault(name.lower(), name)
     return tuple(found.values())
 
 
-def _of_statement(statement: Statement, *, variables: bool) -> Iterable[str]:
+def keys_of_statement(statement: Statement, *, variables: bool) -> Iterable[str]:
+    """The keys that one statement reads, as written; ``variables``: whether its policy's version knows any."""
     if variables:
         for text in statement.resources or ():
             yield from _of_text(text)

@@ -5,9 +5,10 @@ Source: IAM User Guide, "Troubleshoot access denied error messages".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal
 
+from garrison.policy.context_keys import keys_of_statement
 from garrison.policy.document import PolicyKind
 
 if TYPE_CHECKING:
@@ -106,18 +107,24 @@ class Decision:
 
     @property
     def missing_keys(self) -> tuple[str, ...]:
-        """Condition keys, as the policies write them, that statements on this action and resource read and the request lacks."""
+        """Keys, as the policies write them, that statements on this action and resource read and the request lacks."""
         get = self.request.context.get
         action = self.request.action.lower()
         found: dict[str, str] = {}
         for policy in self.considered():
             for statement in policy.speaking_of(action):
-                if not statement.covers(self.request.resource, get):
-                    continue
-                for condition in statement.source.conditions:
-                    if get(condition.key.lower()) is None:
-                        found.setdefault(condition.key.lower(), condition.key)
+                for name in self._keys_of(policy, statement):
+                    if get(name.lower()) is None:
+                        found.setdefault(name.lower(), name)
         return tuple(found.values())
+
+    def _keys_of(self, policy: Policy, statement: CompiledStatement) -> Iterable[str]:
+        """The keys that a statement reads, where the resource is or could be its own."""
+        get, resource = self.request.context.get, self.request.resource
+        unknown = any(pattern.matches(resource, get) is None for pattern in statement.resources)
+        if not unknown and not statement.covers(resource, get):
+            return ()
+        return keys_of_statement(statement.source, variables=policy.document.has_variables)
 
 
 def denied_message(decision: Decision, principal_arn: str, action: str, resource: str) -> str:

@@ -21,6 +21,7 @@ from garrison.policy.principal import Grant
 from garrison.policy.variables import Getter, Value
 
 NO_POLICIES = PolicySet()
+_NOBODYS = frozenset({"", "aws"})
 NAMING = frozenset({"resource", "trust", "rcp"})
 """Kinds of policy whose statements name principals."""
 
@@ -29,7 +30,8 @@ NAMING = frozenset({"resource", "trust", "rcp"})
 class PolicyInputs:
     """The caller's side, cached for each principal.
 
-    ``boundary``: None where the principal has none. ``session``: the session's policies; a tuple of sets where each must allow.
+    ``boundary``: None where the principal has none. ``session``: the session's policies, None where it was given none; a tuple
+    of sets where each must allow. An empty set allows nothing: a federated session without policies.
     ``scps``: one set a level, from the organization's root down to the account; empty where none apply (management account,
     service-linked role).
     """
@@ -89,7 +91,7 @@ def speaks_of(statement: CompiledStatement, request: Request, *, bounded: bool) 
     """How directly a statement of a naming policy speaks of the caller; ``bounded``: the caller has a permissions boundary.
 
     A Deny with NotPrincipal strikes whoever is not listed in full, and any principal with a boundary whatever it lists: AWS
-    documents both. An Allow with NotPrincipal leaves out whoever is listed in any way.
+    documents both. An Allow with NotPrincipal is refused when it is put; it would grant nothing.
     """
     pattern = statement.principal
     if pattern is None:
@@ -97,11 +99,8 @@ def speaks_of(statement: CompiledStatement, request: Request, *, bounded: bool) 
     get = request.context.get
     if not pattern.negated:
         return pattern.grant(request.principal, get, request.canonical_id)
-    if statement.deny:
-        spared = not bounded and pattern.excludes(request.principal, get, request.canonical_id)
-    else:
-        spared = pattern.grant(request.principal, get, request.canonical_id) is not Grant.NONE
-    return Grant.NONE if spared else Grant.DIRECT
+    spared = not bounded and pattern.excludes(request.principal, get, request.canonical_id)
+    return Grant.DIRECT if statement.deny and not spared else Grant.NONE
 
 
 class _Question:
@@ -157,7 +156,7 @@ class _Question:
         if self.kind in {"service", "anonymous"}:
             return self._from_resource(granted)
         owner = self.request.resource_account
-        if owner in {"", "aws", self.request.principal.account}:
+        if owner == self.request.principal.account or owner in _NOBODYS:
             return self._same_account(granted, grant)
         return self._cross_account(granted)
 

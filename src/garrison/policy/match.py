@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import TypeVar
 
 from garrison.policy.variables import Getter, Literal, Part, Pattern, Variable, resolve, split_variables
 
@@ -19,6 +20,9 @@ ARN_COLONS = 5
 _WILDCARDS = re.compile(r"([*?])")
 _MEMO = 256
 """Resolved forms of one pattern with variables that are kept."""
+_LONGEST = 512
+"""Characters of values in a form that is kept."""
+Key = TypeVar("Key")
 
 
 class Wild(Enum):
@@ -169,6 +173,15 @@ class _Automaton:
         return bool(places & self.final)
 
 
+def remember(memo: dict[Key, Test], key: Key, test: Test, size: int) -> None:
+    """Keep the test of a pattern whose variables are resolved, within bounds: callers choose some of the values."""
+    if size > _LONGEST:
+        return
+    if len(memo) >= _MEMO:
+        memo.clear()
+    memo[key] = test
+
+
 class ResourcePattern:
     """One entry of Resource or NotResource.
 
@@ -210,9 +223,7 @@ class ResourcePattern:
         test = self.memo.get(key)
         if test is None:
             test = compile_tokens(_resource_tokens(self.parts, dict(zip(self.variables, key, strict=True))))
-            if len(self.memo) >= _MEMO:
-                self.memo.clear()
-            self.memo[key] = test
+            remember(self.memo, key, test, sum(map(len, key)))
         return test(resource)
 
 

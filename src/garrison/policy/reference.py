@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from garrison.policy.variables import Value
 
 
+_CLOCK = r"(?:([0-9]{1,2})(?::([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{1,9}))?)?)?)?(?:[zZ]|([+-])([0-9]{2}):?([0-9]{2})?)?"
+
+
 class Answer(NamedTuple):
     """The outcome, and the type of policy that settled it."""
 
@@ -145,12 +148,10 @@ def _denies(statement: Statement, document: Document, request: Request, *, bound
 
 
 def _grant(statement: Statement, request: Request) -> str:
-    if statement.principal is None:
+    """An Allow with NotPrincipal cannot be put, and would grant nothing."""
+    if statement.principal is None or statement.not_principal:
         return "none"
-    named = _names(statement.principal, request)
-    if statement.not_principal:
-        return "direct" if named == "none" else "none"
-    return named
+    return _names(statement.principal, request)
 
 
 def _names(element: PrincipalElement, request: Request) -> str:  # noqa: PLR0911 - a return for each rule of the documentation
@@ -438,26 +439,25 @@ def _number(text: str) -> Fraction | None:
 
 def _instant(text: str) -> Fraction | None:
     """Seconds since the epoch, from digits or from a date; far years by whole cycles of 400 years."""
-    if set(text) <= set("0123456789.") and text[:1].isdigit() and len(text.partition(".")[0]) <= 19:
-        try:
-            seconds = Fraction(text)
-        except ValueError:
-            return None
-        return seconds if seconds < 2**63 else None
-    found = re.fullmatch(r"(-?[0-9]+)(?:-([0-9]+)(?:-([0-9]+))?)?(?:[Tt](.*))?", text)
-    if found is None:
+    if re.fullmatch(r"[0-9]{1,19}(\.[0-9]{1,9})?", text):
+        return Fraction(text) if Fraction(text) < 2**63 else None
+    found = re.fullmatch(r"(-?[0-9]{1,9})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?)?(?:[Tt](.*))?", text)
+    if found is None or not -292_275_054 <= int(found[1]) <= 292_278_993:
         return None
-    clock = re.fullmatch(r"(?:(\d+)(?::(\d+)(?::(\d+)(?:\.(\d{1,9}))?)?)?)?(?:[zZ]|([+-])(\d\d):?(\d\d)?)?", found[4] or "")
+    clock = re.fullmatch(_CLOCK, found[4] or "")
     if clock is None:
         return None
+    month, day = int(found[2] or 1), int(found[3] or 1)
+    hour, minute, second, zone_hour, zone_minute = (int(clock[group] or 0) for group in (1, 2, 3, 6, 7))
+    if not (1 <= day <= 31 and zone_hour < 24 and zone_minute < 60):
+        return None
     cycles, year = divmod(int(found[1]) - 2000, 400)
-    hour, minute, second = (int(clock[group] or 0) for group in (1, 2, 3))
     try:
-        moment = datetime(2000 + year, int(found[2] or 1), 1, hour, minute, second, tzinfo=UTC)
+        moment = datetime(2000 + year, month, 1, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
-    zone = Fraction(int(clock[6] or 0) * 3600 + int(clock[7] or 0) * 60) * (-1 if clock[5] == "+" else 1)
-    days = int(found[3] or 1) - 1 + cycles * 146_097
+    zone = (zone_hour * 3600 + zone_minute * 60) * (-1 if clock[5] == "+" else 1)
+    days = day - 1 + cycles * 146_097  # the days of 400 years; a day past a month's end is the next month's
     return Fraction(int(moment.timestamp())) + days * 86_400 + zone + Fraction(f"0.{clock[4] or 0}")
 
 

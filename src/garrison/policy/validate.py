@@ -24,6 +24,8 @@ _ONE_COLON = "Actions/Condition can contain only one colon."
 _SID_FORM = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
 _VERSION = "Policy document must be version 2012-10-17 or greater."
 _VENDOR_FORM = "Resource vendor must be fully qualified and cannot contain regexes."
+_ALLOW_NOT_PRINCIPAL = "Allow with NotPrincipal is not allowed."
+_TRUST_NOT_PRINCIPAL = "AssumeRole policy must not contain NotPrincipal field."
 _TRUST_ACTIONS = "AssumeRole policy may only specify STS AssumeRole actions."
 _S3_ACTION = "Policy has invalid action"
 _S3_RESOURCE = "Policy has invalid resource"
@@ -50,7 +52,7 @@ _VENDOR = re.compile(r"[A-Za-z0-9.-]+", re.ASCII)
 _SID = re.compile(r"[0-9A-Za-z]*", re.ASCII)
 _AWS_PRINCIPAL = re.compile(
     r"\d{12}|A[A-Z0-9]{3}[A-Z0-9]{12,124}(?::[\w+=,.@-]+)?"
-    r"|arn:[a-z-]+:iam::\d{12}:(?:root|(?:user|role)/[\w+=,.@/-]+)"
+    r"|arn:[a-z-]+:iam::\d{12}:(?:root|(?:user|role)/[^\s*?]+)"
     r"|arn:[a-z-]+:sts::\d{12}:(?:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+)",
     re.ASCII,
 )
@@ -262,11 +264,8 @@ def _s3_resource(text: str) -> bool:
 
 def _trust(document: Document, words: Wording) -> None:
     for statement in document.statements:
-        if statement.not_principal:
-            allow = statement.effect == "Allow"
-            raise MalformedPolicy(
-                "Allow with NotPrincipal is not allowed." if allow else "AssumeRole policy must not contain NotPrincipal field.",
-            )
+        if statement.not_principal and statement.effect != "Allow":
+            raise MalformedPolicy(_TRUST_NOT_PRINCIPAL)
         _named(statement, document, words)
         if not statement.actions:
             raise MalformedPolicy(words.no_action)
@@ -286,6 +285,8 @@ def _named(statement: Statement, document: Document, words: Wording) -> None:
         raise MalformedPolicy(words.bad_effect.format(statement.effect))
     if statement.principal is None:
         raise MalformedPolicy(words.no_principal)
+    if statement.not_principal and statement.effect == "Allow":
+        raise MalformedPolicy(_ALLOW_NOT_PRINCIPAL)
     for kind, entry, form in _entries(statement.principal):
         if form.fullmatch(entry) is None or (kind == "CANONICALUSER" and document.kind == "trust"):
             raise MalformedPolicy(words.bad_principal.format(f'"{kind}":"{entry}"'))

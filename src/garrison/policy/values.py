@@ -16,8 +16,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
-_LONGEST_NUMBER = 64
-_MAX_EPOCH = 2**63 - 1
+_LONGEST = 64
+"""Characters, more than any number, date or address needs: what is remembered stays small."""
+_EPOCH_END = 2**63
 _YEARS = range(-292_275_054, 292_278_994)
 _MAPPED = 96
 """Bits before the IPv4 address in ``::ffff:0:0/96``."""
@@ -35,7 +36,7 @@ _LIMITS |= {"zone_hour": (0, 23), "zone_minute": (0, 59)}
 
 def parse_number(text: str) -> Decimal | None:
     """A decimal number, or None."""
-    if len(text) > _LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
+    if len(text) > _LONGEST or _NUMBER.fullmatch(text) is None:
         return None
     try:
         return Decimal(text)
@@ -43,12 +44,16 @@ def parse_number(text: str) -> Decimal | None:
         return None
 
 
-@lru_cache(maxsize=1024)
 def parse_instant(text: str) -> Decimal | None:
     """Seconds since the epoch, or None where the text is neither a date nor epoch seconds."""
+    return _parse_instant(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _parse_instant(text: str) -> Decimal | None:
     if _EPOCH.fullmatch(text) is not None:
         seconds = Decimal(text)
-        return seconds if seconds <= _MAX_EPOCH else None
+        return seconds if seconds < _EPOCH_END else None
     found = _DATE.fullmatch(text)
     if found is None or int(found["year"]) not in _YEARS:
         return None
@@ -87,9 +92,13 @@ def parse_network(text: str) -> Network | None:
     return network
 
 
-@lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address | None:
     """One address, or None."""
+    return _parse_address(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _parse_address(text: str) -> Address | None:
     try:
         address = ip_address(text)
     except ValueError:

@@ -17,7 +17,6 @@ Getter = Callable[[str], "Value | None"]
 """Looks a condition key up by its lower-cased name."""
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
-_DEFAULT = re.compile(r"\s*([^,]*[^,\s])\s*,\s*'([^']*)'\s*")
 _SPECIAL = frozenset("*?$")
 
 
@@ -64,11 +63,14 @@ def split_variables(text: str) -> tuple[Part, ...]:
 def _variable(inner: str) -> Part | None:
     if inner in _SPECIAL:
         return Literal(inner)
-    with_default = _DEFAULT.fullmatch(inner)
-    if with_default is not None:
-        return Variable(with_default.group(1).lower(), with_default.group(2), with_default.group(1))
-    key = inner.strip()
-    return Variable(key.lower(), None, key) if key and "," not in key else None
+    key, comma, default = (piece.strip() for piece in inner.partition(","))
+    if not key:
+        return None
+    if not comma:
+        return Variable(key.lower(), None, key)
+    text = default[1:-1]
+    quoted = len(default) >= 2 and default[0] == default[-1] == "'" and "'" not in text
+    return Variable(key.lower(), text, key) if quoted else None
 
 
 def resolve(variable: Variable, get: Getter) -> str | None:

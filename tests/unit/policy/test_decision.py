@@ -187,6 +187,7 @@ def test_missing_keys_are_those_that_matching_statements_read() -> None:
             "Statement": [
                 {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}},
                 {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:username": "John"}}},
+                {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/${aws:PrincipalTag/team}"},
                 {"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": {"StringEquals": {"ec2:Region": "x"}}},
                 {
                     "Effect": "Allow",
@@ -199,4 +200,4 @@ def test_missing_keys_are_those_that_matching_statements_read() -> None:
     )
     inputs = PolicyInputs(PolicySet([compile_policy(text, "identity")]))
     request = Request("s3:GetObject", "arn:aws:s3:::b/k", "", CALLER, {"aws:username": "Eve"})
-    assert authorize(request, inputs).missing_keys == ("aws:SecureTransport",)
+    assert authorize(request, inputs).missing_keys == ("aws:SecureTransport", "aws:PrincipalTag/team")

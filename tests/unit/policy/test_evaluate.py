@@ -13,6 +13,7 @@ import pytest
 from garrison.core.principal import Principal
 from garrison.policy import (
     Decision,
+    MalformedPolicy,
     Policy,
     PolicyInputs,
     PolicyKind,
@@ -312,8 +313,8 @@ def test_not_principal() -> None:
     assert verdict(ANN, identity=allow(), resource=stranger("Deny", USER)) == "explicitDeny resource"
     assert verdict(JOB, identity=allow(), resource=stranger("Deny", MINE, ROLE, SESSION)) == "allowed identity"
     assert verdict(JOB, identity=allow(), resource=stranger("Deny", MINE, ROLE)) == "explicitDeny resource"
-    assert verdict(ANN, resource=stranger("Allow", USER)) == "implicitDeny identity"
-    assert verdict(JOB, resource=stranger("Allow", USER)) == "allowed resource"
+    with pytest.raises(MalformedPolicy, match="Allow with NotPrincipal is not allowed"):
+        stranger("Allow", USER)
 
 
 def test_not_principal_denies_every_principal_with_a_boundary() -> None:
