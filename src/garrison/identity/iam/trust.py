@@ -2,7 +2,7 @@
 
 A user or role that a trust policy names is stored as its unique id (``AIDA…``, ``AROA…``), so that one that is deleted and made
 again under its name is not trusted. What is shown is the document as it was put, with the ARN that each id has now, and the bare
-id where the principal is gone. Source: IAM User Guide, "AWS JSON policy elements: Principal".
+id where the principal is gone; such an id is not taken back. Source: IAM User Guide, "AWS JSON policy elements: Principal".
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from garrison.identity.iam.rows import RoleRow, find_role, find_user, role_by_id
 _SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com|amazon\.com|aws\.internal)(\.cn)?")
 _PROVIDER_HOSTS = frozenset({"cognito-identity.amazonaws.com", "www.amazon.com", "graph.facebook.com", "accounts.google.com"})
 _ACCOUNT = re.compile("[0-9]{12}")
-_UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}(:[\w+=,.@-]{2,64})?")
 
 
 class Trust(NamedTuple):
@@ -102,8 +101,7 @@ def invalid_principal(kind: str, name: str) -> api.MalformedPolicyDocumentExcept
 
 def _unique_id(tx: Transaction, name: str) -> str | None:
     """The unique id of a user, a role or a role's session; the name itself where it has none; None where nobody has it."""
-    # A bare unique id is what is shown for a principal that is gone: kept, so that a document that was read can be put back.
-    if name == "*" or _ACCOUNT.fullmatch(name) or _UNIQUE_ID.fullmatch(name):
+    if name == "*" or _ACCOUNT.fullmatch(name):
         return name
     try:
         arn = parse_arn(name)
