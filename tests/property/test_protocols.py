@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,13 +21,14 @@ from hypothesis import strategies as st
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
-from garrison.core.model import OperationModel, load_model, service_names
+from garrison.core.model import OperationModel, Shape, load_model, service_names
 from garrison.wire.protocols import PROTOCOLS
 from garrison.wire.protocols.cbor import decode_cbor
 from garrison.wire.protocols.rest import query_values, split_list
 from garrison.wire.protocols.xml import read_xml
 from garrison.wire.rest_routes import RestRoutes
 from garrison.wire.routing import Router, RoutingError
+from garrison.wire.structs import builder
 from tests.support.protocol_cases import same
 from tests.support.shapes import ANY_TEXT, XML_TEXT, documents
 
@@ -139,6 +142,36 @@ def refused_or_read(read: Any, *arguments: Any) -> None:
     except CommonError as refusal:
         if refusal.kind != "malformed":
             raise
+
+
+def as_struct(service: str, shape: Shape, value: Any) -> Any:
+    """A document as the types that a handler answers with."""
+    if shape.document:
+        return value
+    if shape.type == "list":
+        return [as_struct(service, shape.member.shape, item) for item in value]
+    if shape.type == "map":
+        return {key: as_struct(service, shape.value.shape, item) for key, item in value.items()}
+    if shape.type != "structure":
+        return value
+    kind = builder(service)._names[f"S_{re.sub(r'[^a-zA-Z0-9_]', '_', shape.name)}"]
+    return kind(**{shape.members[name].attr: as_struct(service, shape.members[name].shape, item) for name, item in value.items()})
+
+
+@pytest.mark.parametrize(("service", "protocol"), SERVICES)
+@given(data=st.data())
+def test_a_struct_is_written_like_its_document(service: str, protocol: str, data: st.DataObject):
+    operation = data.draw(st.sampled_from([one for one in operations(service) if readable(one)]))
+    assert operation.output is not None
+    result = data.draw(documents(operation.output.shape, answer=True))
+    builder(service).type_of(operation.output)
+    struct = as_struct(service, operation.output.shape, result)
+    of_struct, of_document = (PROTOCOLS[protocol].serialize(operation, value, "id") for value in (struct, result))
+    assert (of_struct.status, of_struct.headers) == (of_document.status, of_document.headers)
+    if protocol == "json" and of_struct.body:
+        assert json.loads(of_struct.body) == json.loads(of_document.body)  # one number may be written 1 or 1.0
+    else:
+        assert of_struct.body == of_document.body
 
 
 NOISE = st.binary(max_size=200)

@@ -16,7 +16,7 @@ import msgspec
 
 from garrison.core.http import Request
 from garrison.core.model import Member, Shape
-from garrison.wire.protocols.base import MAX_PARAMETERS, refuse
+from garrison.wire.protocols.base import MAX_PARAMETERS, refuse, value_of
 from garrison.wire.protocols.json import decode_json
 from garrison.wire.protocols.scalars import format_number, format_timestamp, parse_blob, parse_timestamp
 from garrison.wire.protocols.xml import scalar_reader
@@ -103,7 +103,8 @@ def _read_query(bound: Bindings, query: str, found: dict[str, Any]) -> None:
 
 def _read_headers(bound: Bindings, headers: list[tuple[str, str]], found: dict[str, Any]) -> None:
     values: dict[str, str] = {}
-    for key, value in headers:
+    for key, raw in headers:
+        value = raw if raw.isascii() else _as_utf8(raw)
         values[key] = f"{values[key]},{value}" if key in values else value
     for name, wire, convert in bound.headers:
         text = values.get(wire)
@@ -113,6 +114,14 @@ def _read_headers(bound: Bindings, headers: list[tuple[str, str]], found: dict[s
         matched = {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
         if matched:
             found[name] = matched
+
+
+def _as_utf8(value: str) -> str:
+    """A header's bytes as UTF-8 where they are that, as clients send what is beyond ASCII; else as they came."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def query_values(query: str) -> dict[str, list[str]]:
@@ -257,23 +266,18 @@ def output_bindings(shape: Shape) -> OutputBindings:
     return OutputBindings(tuple(headers), tuple(prefixes), status, body, payload)
 
 
-def read_value(member: Member, source: Any) -> Any:  # noqa: ANN401 - struct or dict
-    """A member of a struct by attribute, of a document by name."""
-    return source.get(member.name) if isinstance(source, dict) else getattr(source, member.attr, None)
-
-
 def write_bound(bound: OutputBindings, result: Any, default_status: int) -> tuple[int, list[tuple[str, str]]]:  # noqa: ANN401 - struct or dict
     """Status and headers of an answer."""
     headers: list[tuple[str, str]] = []
     for member, wire, convert in bound.headers:
-        value = read_value(member, result)
+        value = value_of(member, result)
         text = None if value is None else convert(value)
         if text is not None:
             headers.append((wire, clean_header(text)))
     for member, prefix in bound.prefixes:
-        for key, value in (read_value(member, result) or {}).items():
+        for key, value in (value_of(member, result) or {}).items():
             headers.append((prefix + clean_header(key), clean_header(value)))
-    status = read_value(bound.status, result) if bound.status is not None else None
+    status = value_of(bound.status, result) if bound.status is not None else None
     return default_status if status is None else int(status), headers
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
-from garrison.wire.protocols.base import refuse
+from garrison.wire.protocols.base import refuse, value_of
 from garrison.wire.protocols.json import Parser, Serializer, decode_json
 from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.rest import (
@@ -24,7 +24,6 @@ from garrison.wire.protocols.rest import (
     output_bindings,
     read_bound,
     read_scalar_payload,
-    read_value,
     write_bound,
 )
 
@@ -57,7 +56,7 @@ class _Service:
     def body(self, members: Mapping[str, Member], source: Any) -> dict[str, Any]:  # noqa: ANN401 - struct or dict
         found: dict[str, Any] = {}
         for member in members.values():
-            value = read_value(member, source)
+            value = value_of(member, source)
             if value is not None:
                 found[_wire(member)] = self.serializer.of(member)(value)
         return found
@@ -106,7 +105,7 @@ class RestJsonProtocol:
         if status in BODILESS:
             return Response(status, own + headers)
         if bound.payload is not None:
-            kind, body = _write_payload(service, bound.payload, read_value(bound.payload, source))
+            kind, body = _write_payload(service, bound.payload, value_of(bound.payload, source))
         else:
             kind, body = JSON, _encode(service.body(bound.body, source))
         if kind and not any(name.lower() == "content-type" for name, _ in headers):

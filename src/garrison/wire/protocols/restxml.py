@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
-from garrison.wire.protocols.base import refuse
+from garrison.wire.protocols.base import refuse, value_of
 from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.rest import (
     BODILESS,
@@ -22,7 +22,6 @@ from garrison.wire.protocols.rest import (
     output_bindings,
     read_bound,
     read_scalar_payload,
-    read_value,
     write_bound,
 )
 from garrison.wire.protocols.scalars import escape
@@ -180,7 +179,7 @@ class RestXmlProtocol:
     @staticmethod
     def _body(service: _Service, operation: OperationModel, bound: OutputBindings, source: Any) -> tuple[str, bytes]:  # noqa: ANN401 - struct or dict
         assert operation.output is not None  # noqa: S101 - the caller looked
-        value = source if bound.payload is None else read_value(bound.payload, source)
+        value = source if bound.payload is None else value_of(bound.payload, source)
         if (
             operation.method == "HEAD"
             or operation.status in BODILESS
@@ -193,7 +192,7 @@ class RestXmlProtocol:
             kind = str(bound.payload.trait("mediaType", "text/plain" if text else "application/octet-stream"))
             return kind, value.encode() if text else value
         if operation.name == "GetBucketLocation" and operation.model.service == "s3":
-            return XML, _location(read_value(bound.body["LocationConstraint"], source))
+            return XML, _location(value_of(bound.body["LocationConstraint"], source))
         out = [_DECLARATION]
         service.root(operation, operation.output)(value, out)
         return XML, "".join(out).encode()

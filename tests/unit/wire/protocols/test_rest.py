@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from garrison.core.errors import CommonError
+from garrison.core.http import Request
+from garrison.core.model import load_model
 from garrison.wire.protocols.base import MAX_PARAMETERS
-from garrison.wire.protocols.rest import clean_header, query_values, split_list
+from garrison.wire.protocols.rest import bindings, clean_header, query_values, read_bound, split_list
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,18 @@ def test_a_header_value_cannot_end_its_header():
 
 def test_a_header_value_beyond_latin_1_travels_as_utf8():
     assert clean_header("é€").encode("latin-1") == "é€".encode()
+
+
+def test_a_header_beyond_ascii_is_read_as_utf8_where_it_is_that():
+    shape = load_model("s3").shape("PutObjectRequest")
+    bound = bindings(shape)
+    headers = [("x-amz-meta-a", "é€".encode().decode("latin-1")), ("x-amz-meta-b", "\xff")]
+    assert read_bound(bound, Request("PUT", "/", "", headers), {}) == {"Metadata": {"a": "é€", "b": "ÿ"}}
+
+
+def test_a_repeated_header_is_one_list():
+    shape = load_model("s3").shape("GetObjectAttributesRequest")
+    headers = [("x-amz-object-attributes", "ETag"), ("x-amz-object-attributes", "Checksum, ObjectSize")]
+    assert read_bound(bindings(shape), Request("GET", "/", "", headers), {}) == {
+        "ObjectAttributes": ["ETag", "Checksum", "ObjectSize"]
+    }
