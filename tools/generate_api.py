@@ -31,8 +31,8 @@ HOSTED = (
 )  # fmt: skip
 """Services that Garrison answers for: routed, and answered with a clear error where not yet built."""
 
-TYPED = ("cloudtrail", "iam", "kms", "sts")
-"""Services with handlers, which get typed modules."""
+TYPED: dict[str, tuple[str, ...]] = {"cloudtrail": ("LookupEvents",), "iam": (), "kms": (), "sts": ()}
+"""Services with handlers, which get typed modules: of the operations named, or of all. A class costs start-up time."""
 
 PROSE = {
     "documentation", "documentationUrl", "examples", "smokeTests", "smithyTraits", "clientContextParams", "staticContextParams",
@@ -82,8 +82,10 @@ def meta(shape: Shape) -> str:
 class Writer:
     """Writes one typed module."""
 
-    def __init__(self, model: ServiceModel) -> None:
+    def __init__(self, model: ServiceModel, operations: tuple[str, ...] = ()) -> None:
+        """``operations`` narrows the module to what these need; all where there are none."""
         self.model = model
+        self.operations = operations or model.operation_names
         self.lines: list[str] = []
         self.done: set[str] = set()
         self.busy: set[str] = set()
@@ -152,8 +154,30 @@ class Writer:
 
     def reachable(self) -> list[str]:
         """Structures in the model's order; of two that differ in the case of the first letter, one."""
-        names = [name for name in self.model.shape_names if self.model.shape(name).type == "structure"]
+        needed = self.needed()
+        names = [name for name in self.model.shape_names if name in needed and self.model.shape(name).type == "structure"]
         return list({python_name(name): name for name in names}.values())
+
+    def needed(self) -> set[str]:
+        """Every shape that the module's operations reach, errors included."""
+        if self.operations == self.model.operation_names:
+            return set(self.model.shape_names)
+        found: set[str] = set()
+        waiting: list[str] = []
+        for name in self.operations:
+            operation = self.model.operation(name)
+            assert operation is not None  # noqa: S101 - a name in TYPED that the model lacks
+            waiting += [member.shape_name for member in (operation.input, operation.output) if member is not None]
+            waiting += operation.errors
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                shape = self.model.shape(name)
+                waiting += [member.shape_name for member in shape.members.values()]
+                waiting += [shape.member.shape_name] if shape.type == "list" else []
+                waiting += [shape.key.shape_name, shape.value.shape_name] if shape.type == "map" else []
+        return found
 
     def module(self) -> str:
         """The text of the module."""
@@ -165,7 +189,7 @@ class Writer:
             body = self.exception(shape) if shape.is_exception else self.structure(shape)
             classes += ["", "", *body]
         operations = ["", "", "OPERATIONS: dict[str, tuple[type[Struct] | None, type[Struct] | None]] = {"]
-        for name in self.model.operation_names:
+        for name in self.operations:
             operation = self.model.operation(name)
             assert operation is not None  # noqa: S101 - it came from the same list
             given = python_name(operation.input.shape_name) if operation.input else "None"
@@ -197,7 +221,7 @@ def outputs() -> dict[Path, str]:
         raw = snapshot(service)
         files[API / "models" / f"{service}.json"] = json.dumps(raw, separators=(",", ":"), ensure_ascii=True) + "\n"
         if service in TYPED:
-            files[API / f"{service}.py"] = Writer(ServiceModel(service, raw)).module()
+            files[API / f"{service}.py"] = Writer(ServiceModel(service, raw), TYPED[service]).module()
     files[API / "models" / "VERSION"] = f"botocore {botocore.__version__}\n"
     return files
 

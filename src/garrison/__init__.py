@@ -2,9 +2,4 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    __version__ = version("garrison")
-except PackageNotFoundError:  # running from a source tree that is not installed
-    __version__ = "0+source"
+__version__ = "0.1.0"

@@ -90,7 +90,7 @@ class Codec:
 
     def types(self, operation: OperationModel) -> Types:
         """The request and answer types of an operation."""
-        if self._types is not None:
+        if self._types is not None and operation.name in self._types:
             return self._types[operation.name]
         build = builder(self.model.service)
         return build.type_of(operation.input), build.type_of(operation.output)
