@@ -14,7 +14,7 @@ from garrison.api import kms as api
 from garrison.core.context import Call, ConfigurationItem, Context
 from garrison.core.ids import Random, system_random, uuid4
 from garrison.core.operation import REGISTRY
-from garrison.core.ports import Ports
+from garrison.core.ports import Ports, Sealer
 from garrison.core.principal import Principal, Session
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms.live import LiveKeys
@@ -98,7 +98,7 @@ def role_session(name: str, *policies: str, account: str = ACCOUNT) -> Caller:
 class Kms:
     """One worker's KMS."""
 
-    def __init__(self, store: Store, sealer: Keyring, *, keys: int = 4096, random: Random = system_random) -> None:
+    def __init__(self, store: Store, sealer: Sealer, *, keys: int = 4096, random: Random = system_random) -> None:
         self.store = store
         self.sealer = sealer
         self.live = LiveKeys(store, sealer, keys=keys)

@@ -61,7 +61,9 @@ def live_keys(ctx: Context) -> LiveKeys:
 def own(ctx: Context, key_id: str) -> Named:
     """What ``key_id`` names, for an operation that takes only keys of the caller's account, and no alias names."""
     found = named(ctx, key_id, aliases=False)
-    return found if found.target.account == ctx.account else _missing(ctx, found.target.arn, found.target.account, "")
+    if found.target.account == ctx.account:
+        return found
+    return _missing(ctx, found.target.arn, found.target.account, f"Key '{found.target.arn}' does not exist")
 
 
 def locked(ctx: Context, key_id: str) -> LiveKey:

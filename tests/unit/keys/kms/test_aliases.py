@@ -133,6 +133,14 @@ def test_aliases_of_one_key_in_pages(kms: Kms, key: api.KeyMetadata):
     assert [entry.alias_name for entry in kms(root(), "ListAliases").aliases][-1] == "alias/zz"
 
 
+def test_aliases_of_another_accounts_key_are_not_listed(kms: Kms):
+    theirs = kms.new_key(root(OTHER))
+    absent = str(theirs.arn)[:-4] + "0000"
+    for arn in (theirs.arn, absent):
+        with pytest.raises(api.NotFoundException, match=f"^Key '{arn}' does not exist$"):
+            kms(root(), "ListAliases", key_id=arn)
+
+
 def test_list_aliases_takes_at_most_100(kms: Kms):
     assert kms(root(), "ListAliases", limit=100).truncated is False
     with pytest.raises(CommonError, match=r"Value '101' at 'limit' .* less than or equal to 100"):

@@ -140,6 +140,23 @@ def test_a_deletion_that_was_called_off_does_not_happen(kms: Kms, recorder: Reco
     assert kms(root(), "DescribeKey", key_id=key.key_id).key_metadata.key_state == "Disabled"
 
 
+def test_a_deletion_that_is_called_off_at_the_last_moment_does_not_happen(
+    kms: Kms, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+):
+    key = kms.new_key()
+    kms(root(), "ScheduleKeyDeletion", key_id=key.key_id, pending_window_in_days=7)
+    writing = kms.store.writing
+
+    def after_somebody_else() -> object:
+        monkeypatch.setattr(kms.store, "writing", writing)
+        kms(root(), "CancelKeyDeletion", key_id=key.key_id)  # between the look for due keys and the lock
+        return writing()
+
+    monkeypatch.setattr(kms.store, "writing", after_somebody_else)
+    due_deletions(kms.store, recorder, NOW + 7 * DAY)
+    assert kms(root(), "DescribeKey", key_id=key.key_id).key_metadata.key_state == "Disabled"
+
+
 def test_nothing_of_a_deleted_key_is_left_in_the_file(tmp_path: Path):
     sealer = Keyring(bytes(32))
     store = open_store(tmp_path / "data", sealer=sealer)

@@ -6,19 +6,15 @@ import pytest
 
 from garrison.api import kms as api
 from garrison.audit import Recorder
-from garrison.keys.keyring import Keyring
 from garrison.keys.kms import due_deletions
 from tests.support.kms import NOW, Kms, key_policy, root, root_statement
-from tests.support.stores import Place, cluster, place
-
-__all__ = ["cluster", "place"]
+from tests.support.stores import Place
 
 DAY = 86_400
 
 
 def test_the_life_of_a_key(place: Place):
-    sealer = Keyring(bytes(32))
-    store = place.open(sealer=sealer)
+    store, sealer = place.open(), place.sealer
     kms = Kms(store, sealer)
     key, other = kms.new_key(description="ä", tags=[api.Tag(tag_key="a", tag_value="1")]), kms.new_key()
     kms(root(), "CreateAlias", alias_name="alias/one", target_key_id=key.key_id)
@@ -47,8 +43,7 @@ def test_the_life_of_a_key(place: Place):
 
 
 def test_the_order_of_lists_is_that_of_the_bytes(place: Place):
-    sealer = Keyring(bytes(32))
-    kms = Kms(place.open(sealer=sealer), sealer)
+    kms = Kms(place.open(), place.sealer)
     key = kms.new_key()
     for name in ("alias/b", "alias/A", "alias/_", "alias/a", "alias/a-", "alias/a/"):
         kms(root(), "CreateAlias", alias_name=name, target_key_id=key.key_id)
