@@ -54,8 +54,8 @@ class Candidate:
 class _Ends:
     """The operations of one method and path."""
 
-    special: tuple[Candidate, ...]
-    """Those whose URI has query literals, most literals first."""
+    special: Mapping[str, tuple[Candidate, ...]]
+    """Those whose URI has query literals, by the first of them; the most demanding first."""
     plain: tuple[Candidate, ...]
     """The others, the most demanding first."""
     names: frozenset[str]
@@ -65,8 +65,9 @@ class _Ends:
         """Most literals first; among equals the one whose required parameters are all there, else the least demanding."""
         met: Sequence[Candidate] = ()
         if query and not self.names.isdisjoint(query):
-            met = [candidate for candidate in self.special if candidate.literals_met(query)]
-            met = [candidate for candidate in met if len(candidate.literals) == len(met[0].literals)]
+            met = [one for name in query for one in self.special.get(name, ()) if one.literals_met(query)]
+            most = max((len(one.literals) for one in met), default=0)
+            met = [one for one in met if len(one.literals) == most]
         met = met or self.plain
         if len(met) < 2:
             return met[0] if met else None
@@ -208,8 +209,12 @@ def _ends(operations: Sequence[OperationModel]) -> _Ends:
     found.sort(
         key=lambda one: (-len(one.literals), -len(one.query) - len(one.headers), bool(one.operation.traits.get("deprecated")))
     )
+    special: dict[str, tuple[Candidate, ...]] = {}
+    for one in found:
+        for name in list(one.literals)[:1]:
+            special[name] = (*special.get(name, ()), one)
     return _Ends(
-        tuple(one for one in found if one.literals),
+        special,
         tuple(one for one in found if not one.literals),
         frozenset(name for one in found for name in one.literals),
     )
