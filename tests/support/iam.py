@@ -63,7 +63,9 @@ class Cloud:
         return self
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        declaration = REGISTRY[("iam", name.replace("_", ""))]
+        declaration = REGISTRY.get(("iam", name.replace("_", "")))
+        if declaration is None:
+            raise AttributeError(name)
         request_type = get_type_hints(declaration.handler).get("req", type(None))
 
         def call(**members: Any) -> Any:
