@@ -13,6 +13,8 @@ from botocore.credentials import Credentials
 
 from tests.support.server import Server
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""What a client that sent ``Expect: 100-continue`` hears before the answer."""
 SECONDS = 20.0
 """How long an answer may take before the server is said to hang."""
 
@@ -50,7 +52,7 @@ def read_answer(connection: socket.socket) -> Answer:
             break
         if not chunk:
             break
-        seen += chunk
+        seen = (seen + chunk).removeprefix(CONTINUE)
     head, _, body = seen.partition(b"\r\n\r\n")
     status = int(head[9:12]) if head.startswith(b"HTTP/1.1 ") else 0
     return Answer(status, head, body)

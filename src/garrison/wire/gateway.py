@@ -121,6 +121,8 @@ class Gateway:
         try:
             async with asyncio.timeout(self.limits.read_seconds):
                 message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise CommonError("timeout")  # a body that never came is not an empty one
                 body: bytes = message.get("body", b"")
                 if not message.get("more_body", False):
                     return body

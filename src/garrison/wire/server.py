@@ -1,13 +1,15 @@
 """The HTTP server: uvicorn with llhttp and uvloop, and the bounds that it lacks.
 
-uvicorn has no limit on the size of a head, none on the number of headers and no time within which a head must
-have arrived. This subclass adds the three, on the bytes as they come, before a request exists.
+uvicorn has no limit on the size of a head, none on the number of headers, no time within which a head must
+have arrived, and connections that ask nothing count for nothing. This subclass adds all that, on the bytes as they come,
+before a request exists, and drops trailers, which uvicorn would take for headers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Any, ClassVar
 
 from uvicorn.config import Config
@@ -24,6 +26,10 @@ _TIMEOUT = (
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 39\r\n\r\n"
     b"The request's head did not come in time"
 )
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: text/plain\r\n"
+    b"content-length: 35\r\n\r\nThere are too many open connections"
+)
 MAX_HEADERS = 256
 
 
@@ -32,6 +38,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     max_head_bytes: ClassVar[int] = 64 * 1024
     head_timeout: ClassVar[float] = 20.0
+    max_connections: ClassVar[int] = 1000
 
     def __init__(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
@@ -54,17 +61,27 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count the bytes of a head before the parser keeps them."""
-        if self._in_head:
-            if self._head_timer is None:
-                self._head_timer = self.loop.call_later(self.head_timeout, self._head_too_slow)
-            # The empty line that ends a head may be cut in two by the network.
-            end = (self._tail + data).find(b"\r\n\r\n")
-            self._head_bytes += len(data) if end < 0 else end
-            self._tail = data[-3:]
-            if self._head_bytes > self.max_head_bytes:
-                self._refuse(_TOO_LARGE)
-                return
+        if not self._in_head:
+            self._body_received(data)
+            return
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.head_timeout, self._head_too_slow)
+        # The empty line that ends a head may be cut in two by the network.
+        end = (self._tail + data).find(b"\r\n\r\n")
+        self._head_bytes += len(data) if end < 0 else end
+        self._tail = data[-3:]
+        if self._head_bytes > self.max_head_bytes:
+            self._refuse(_TOO_LARGE)
+            return
         super().data_received(data)
+
+    def _body_received(self, data: bytes) -> None:
+        """Bound what frames a body: sizes and extensions of chunks, and trailers, which the parser gathers whole."""
+        self._received += len(data)
+        super().data_received(data)
+        # Chunks of a few bytes are allowed to cost as much again as they bring.
+        if not self._in_head and self._received > self.max_head_bytes + 2 * self._body_bytes:
+            self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -72,7 +89,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count the headers."""
+        """Count the headers. A trailer is dropped: it may not stand among them (RFC 9110, section 6.5.1)."""
+        if not self._in_head:
+            return
         if len(self.headers) >= MAX_HEADERS:
             msg = "too many headers"
             raise ValueError(msg)  # httptools makes it an error of the parser, uvicorn a 400
@@ -80,11 +99,29 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole: its clock and its count begin anew with the next one."""
+        self._check_framing()
         self._in_head = False
+        self._received = self._body_bytes = 0
         self._head_bytes = 0
         self._tail = b""
         self._stop_head_timer()
         super().on_headers_complete()
+
+    def _check_framing(self) -> None:
+        """Raises ValueError, hence a 400, on a head that two readers could understand differently (RFC 9112, 3.2 and 6.1)."""
+        names = [name for name, _ in self.headers]
+        if self.parser.get_http_version() == "1.0":
+            if b"transfer-encoding" in names:
+                msg = "HTTP/1.0 has no transfer codings"
+                raise ValueError(msg)
+        elif names.count(b"host") != 1:
+            msg = "one Host header is needed"
+            raise ValueError(msg)
+
+    def on_body(self, body: bytes) -> None:
+        """Count what is body and no framing."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
@@ -107,6 +144,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
+def _bound_writing(transport: asyncio.Transport, seconds: float) -> None:
+    """Let the kernel end a connection whose client takes nothing of its answer for so long (``tcp(7)``, TCP_USER_TIMEOUT)."""
+    sock = transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if sock is not None and option is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        sock.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
+
+
 def make_server(
     app: Any,  # noqa: ANN401 - an ASGI application
     *,
@@ -116,7 +161,8 @@ def make_server(
     tls: tuple[str, str] | None,
 ) -> Server:
     """A server for one worker; the caller gives it sockets. ``tls`` is (certificate file, key file)."""
-    protocol = type("Protocol", (GuardedProtocol,), {"max_head_bytes": max_head_bytes, "head_timeout": head_timeout})
+    limits = {"max_head_bytes": max_head_bytes, "head_timeout": head_timeout, "max_connections": max_connections}
+    protocol = type("Protocol", (GuardedProtocol,), limits)
     config = Config(
         app,
         http=protocol,
@@ -128,7 +174,6 @@ def make_server(
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
-        limit_concurrency=max_connections,
         backlog=1024,
         ssl_certfile=tls[0] if tls else None,
         ssl_keyfile=tls[1] if tls else None,
