@@ -53,6 +53,7 @@ def connect(path: str, *, lock_wait: float = LOCK_WAIT) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL").fetchone()
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # deleted key material is overwritten, whatever the default of this SQLite
     connection.execute("PRAGMA case_sensitive_like=ON")
     connection.execute("PRAGMA temp_store=MEMORY")
     connection.execute("PRAGMA cache_size=-16000")

@@ -157,6 +157,10 @@ def test_a_deletion_that_is_called_off_at_the_last_moment_does_not_happen(
     assert kms(root(), "DescribeKey", key_id=key.key_id).key_metadata.key_state == "Disabled"
 
 
+def test_sqlite_overwrites_what_it_deletes(kms: Kms):
+    assert kms.store.reading().one("PRAGMA secure_delete") == (1,)
+
+
 def test_nothing_of_a_deleted_key_is_left_in_the_file(tmp_path: Path):
     sealer = Keyring(bytes(32))
     store = open_store(tmp_path / "data", sealer=sealer)
