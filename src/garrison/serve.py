@@ -13,28 +13,33 @@ import os
 import select
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from garrison import app
 from garrison.audit import Recorder
-from garrison.config import Settings
+from garrison.config import ConfigError, Settings
 from garrison.core.errors import CommonError
+from garrison.core.net import is_loopback
 from garrison.keys.certificate import ensure_certificate
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms.deletion import due_deletions
 from garrison.logs import configure_logs
-from garrison.wire.metrics import prepare_folder
-from garrison.wire.server import make_server
+from garrison.wire.metrics import forget_folder, prepare_folder
+from garrison.wire.server import GuardedServer, make_server
 
 log = logging.getLogger("garrison")
 
 _RESTART_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 _BACKGROUND_SECONDS = 5.0
+_PRUNE_ROUNDS = 720
+_STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 @dataclass(slots=True)
@@ -43,56 +48,103 @@ class Listener:
 
     sock: socket.socket
     endpoint: str
-    tls: tuple[str, str] | None
+    tls: tuple[str, str] | None = None
     authority: Path | None = None
 
 
 def listen(settings: Settings) -> Listener:
-    """Open the socket and find the certificate. Raises OSError where the address is taken."""
+    """Open the socket. Raises ConfigError where the address is taken, or turns out to be reachable from elsewhere without TLS."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((settings.host, settings.port))
-    sock.listen(1024)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((settings.host, settings.port))
+        sock.listen(1024)
+    except (OSError, UnicodeError) as error:
+        sock.close()
+        why = error.strerror if isinstance(error, OSError) else "no address"
+        msg = f"cannot listen on {settings.host}:{settings.port}: {why}"
+        raise ConfigError(msg) from error
     sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    port = sock.getsockname()[1]
+    address, port = sock.getsockname()[:2]
+    if not settings.secure and not is_loopback(address):
+        sock.close()
+        msg = f"host `{settings.host}` is {address}, which is not loopback: beyond it Garrison listens with TLS only (--tls)"
+        raise ConfigError(msg)
+    scheme = "https" if settings.secure else "http"
+    return Listener(sock, f"{scheme}://{settings.host_in_url}:{port}")
+
+
+def add_certificate(listener: Listener, settings: Settings) -> None:
+    """Find or make the certificate, and try it. Raises ConfigError where the server could not use it."""
+    if not settings.secure:
+        return
     if settings.tls_cert and settings.tls_key:
-        return Listener(sock, f"https://{host}:{port}", (str(settings.tls_cert), str(settings.tls_key)))
-    if settings.tls:
-        cert, key, authority = ensure_certificate(settings.data_dir / "tls", settings.host, time.time())
-        return Listener(sock, f"https://{host}:{port}", (str(cert), str(key)), authority)
-    return Listener(sock, f"http://{host}:{port}", None)
+        cert, key = settings.tls_cert, settings.tls_key
+    else:
+        cert, key, listener.authority = ensure_certificate(settings.data_dir / "tls", settings.host, time.time())
+    try:
+        # An empty password: a key that has one is refused, and nobody is asked for it at a terminal that may not be there.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")  # noqa: S106 - none
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        msg = f"the certificate `{cert}` cannot be used with the key `{key}`: {error}"
+        raise ConfigError(msg) from error
+    listener.tls = (str(cert), str(key))
 
 
 def serve(settings: Settings, announce: Callable[[Listener, app.FirstCredentials], None]) -> int:
-    """Serve until told to stop; answers the exit status. ``announce`` is called once the socket is open."""
+    """Serve until told to stop; answers the exit status. ``announce`` is called once the socket is open.
+
+    Raises ConfigError, RootKeyError, SchemaError, StoreUnavailable, OSError: nothing was started then.
+    """
     configure_logs(settings.log_level)
+    if settings.credentials_file:
+        app.check_credentials_file(settings.credentials_file)
+    # The socket first: an address that is taken must not cost the first start's secrets, which are shown once.
+    listener = listen(settings)
     if settings.dev:
-        return _serve_in_memory(settings, announce)
-    keyring = app.open_keyring(settings)
-    state = app.open_state(settings, app.BACKGROUND_SLOT, keyring)
+        return _serve_in_memory(settings, listener, announce)
+    app.prepare_data_dir(settings)
+    with app.sole_server(settings.data_dir, _STOP_SECONDS):
+        return _serve_from_disk(settings, listener, announce)
+
+
+def _serve_from_disk(
+    settings: Settings, listener: Listener, announce: Callable[[Listener, app.FirstCredentials], None]
+) -> int:
+    add_certificate(listener, settings)
+    state = app.open_state(settings, app.BACKGROUND_SLOT, first=True)
     try:
         found = app.first_start(state)
         app.adopt_dead_chains(state)
     finally:
         state.close()
-    listener = listen(settings)
     prepare_folder(settings.data_dir / "metrics")
+    app.note_endpoint(settings, listener.endpoint, listener.authority)
+    announce(listener, found)
     if settings.credentials_file:
         app.write_credentials_file(settings.credentials_file, listener.endpoint, settings, found)
-    announce(listener, found)
-    return Supervisor(settings, keyring, listener).run()
+    log.info("serving", extra={"endpoint": listener.endpoint, "account": found.account, "workers": settings.workers})
+    status = Supervisor(settings, state.keyring, listener).run()
+    log.info("stopped", extra={"endpoint": listener.endpoint})
+    return status
 
 
-def _serve_in_memory(settings: Settings, announce: Callable[[Listener, app.FirstCredentials], None]) -> int:
+def _serve_in_memory(
+    settings: Settings, listener: Listener, announce: Callable[[Listener, app.FirstCredentials], None]
+) -> int:
+    if settings.tls:
+        app.prepare_data_dir(settings)
+    add_certificate(listener, settings)
+    forget_folder()
     state = app.open_state(settings, 0)
     found = app.first_start(state)
-    listener = listen(settings)
+    announce(listener, found)
     if settings.credentials_file:
         app.write_credentials_file(settings.credentials_file, listener.endpoint, settings, found)
-    announce(listener, found)
+    log.info("serving from memory", extra={"endpoint": listener.endpoint, "account": found.account})
     run_worker(app.build_worker(state, 0), listener, None)
+    log.info("stopped", extra={"endpoint": listener.endpoint})
     return 0
 
 
@@ -108,23 +160,28 @@ def run_worker(worker: app.Worker, listener: Listener, lifeline: int | None) -> 
         max_connections=settings.max_connections,
         tls=listener.tls,
     )
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        if lifeline is not None:
-            loop.add_reader(lifeline, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        ticking = asyncio.create_task(_tick(worker))
-        try:
-            await server.serve(sockets=[listener.sock])
-        finally:
-            ticking.cancel()
-
     try:
-        uvloop.run(main())
-    except KeyboardInterrupt:
-        pass
+        uvloop.run(_serve_until_told(worker, server, listener, lifeline))
     finally:
         worker.close()
+
+
+async def _serve_until_told(worker: app.Worker, server: GuardedServer, listener: Listener, lifeline: int | None) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.ask_to_stop)
+    if lifeline is not None:
+
+        def supervisor_is_gone() -> None:
+            loop.remove_reader(lifeline)
+            server.ask_to_stop()
+
+        loop.add_reader(lifeline, supervisor_is_gone)
+    ticking = asyncio.create_task(_tick(worker))
+    try:
+        await server.serve(sockets=[listener.sock])
+    finally:
+        ticking.cancel()
 
 
 async def _tick(worker: app.Worker) -> None:
@@ -153,32 +210,39 @@ class Supervisor:
         """Fork the workers and wait. Answers the exit status."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGALRM, self._kill)
         reading, writing = os.pipe()
         for slot in (*range(self.settings.workers), app.BACKGROUND_SLOT):
             self._start(slot, reading, writing)
         while self._children:
-            try:
-                pid, status = os.wait()
-            except InterruptedError:
-                continue
+            pid, status = os.wait()
             slot = self._children.pop(pid, None)
             if slot is None or self._stopping:
                 continue
             log.error("a process ended and is started again", extra={"slot": slot, "status": os.waitstatus_to_exitcode(status)})
             time.sleep(_RESTART_SECONDS)
             self._start(slot, reading, writing)
+        signal.alarm(0)
         return 0
 
     def _start(self, slot: int, reading: int, writing: int) -> None:
-        pid = os.fork()
-        if pid:
+        # A signal to stop waits until the child is known, and until the child has handlers of its own.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        if not self._stopping:
+            pid = os.fork()
+            if not pid:
+                self._become(slot, reading, writing)
             self._children[pid] = slot
-            return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+
+    def _become(self, slot: int, reading: int, writing: int) -> NoReturn:
+        """The life of a child."""
         status = 1
         try:
             os.close(writing)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            for number in (*_STOP_SIGNALS, signal.SIGALRM):
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
             self._child(slot, reading)
             status = 0
         except BaseException:
@@ -197,9 +261,17 @@ class Supervisor:
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
-        for pid in self._children:
+        self._tell(signal.SIGTERM)
+        signal.alarm(int(_STOP_SECONDS))
+
+    def _kill(self, *_: object) -> None:
+        """Whoever has not ended by now never will."""
+        self._tell(signal.SIGKILL)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for pid in list(self._children):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, number)
 
 
 def run_background(state: app.State, lifeline: int) -> None:
@@ -213,24 +285,35 @@ def run_background(state: app.State, lifeline: int) -> None:
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
     recorder = Recorder(state.store, state.data_dir, state.keyring, app.BACKGROUND_SLOT)
+    keys = LiveKeys(state.store, state.keyring)
     rounds = 0
-    while not stop:
+    try:
+        while not stop:
+            _background_round(state, recorder, keys, prune=rounds % _PRUNE_ROUNDS == 0)
+            rounds += 1
+            until = time.monotonic() + _BACKGROUND_SECONDS
+            while not stop and time.monotonic() < until:
+                if _supervisor_gone(lifeline, 0.25):
+                    stop = True  # and never False: the signal may have come while it waited
+    finally:
         try:
-            due_deletions(state.store, recorder, time.time())
-            app.adopt_dead_chains(state)
-            if rounds % 720 == 0:
-                state.store.prune()
-        except CommonError:
-            log.warning("the store did not take the background's work; trying again")
-        except Exception:
-            log.exception("background work failed")
-        rounds += 1
-        until = time.monotonic() + _BACKGROUND_SECONDS
-        while not stop and time.monotonic() < until:
-            if _supervisor_gone(lifeline, 0.25):
-                stop = True  # and never False: the signal may have come while it waited
-    recorder.close()
-    state.close()
+            recorder.close()
+        finally:
+            state.close()
+
+
+def _background_round(state: app.State, recorder: Recorder, keys: LiveKeys, *, prune: bool) -> None:
+    try:
+        state.store.refresh()
+        if app.delete_due_keys(state, recorder, keys, time.time()):
+            recorder.flush()
+        app.adopt_dead_chains(state)
+        if prune:
+            state.store.prune()
+    except CommonError:
+        log.warning("the store did not take the background's work; trying again")
+    except Exception:
+        log.exception("background work failed")
 
 
 def _supervisor_gone(lifeline: int, seconds: float) -> bool:

@@ -27,8 +27,19 @@ ONE_TRY = botocore.config.Config(
 """Every answer is the first one, and what the client would refuse reaches the server."""
 
 
-def boto(server: Server, service: str, key: AccessKey | None = None, *, region: str | None = None, **config: Any) -> Any:
-    """A boto3 client of ``service``, signed by ``key`` (default: the admin user's). ``config`` goes to botocore's Config."""
+def boto(
+    server: Server,
+    service: str,
+    key: AccessKey | None = None,
+    *,
+    region: str | None = None,
+    verify: str | None = None,
+    **config: Any,
+) -> Any:
+    """A boto3 client of ``service``, signed by ``key`` (default: the admin user's).
+
+    ``verify`` is the file of the authorities to trust; ``config`` goes to botocore's Config.
+    """
     key = key or server.credentials.admin
     session = boto3.Session(
         aws_access_key_id=key.access_key_id,
@@ -38,7 +49,7 @@ def boto(server: Server, service: str, key: AccessKey | None = None, *, region: 
         botocore_session=isolated_session(),
     )
     merged = ONE_TRY.merge(botocore.config.Config(**config))
-    return session.client(service, endpoint_url=server.endpoint, config=merged)  # type: ignore[call-overload] # any service name
+    return session.client(service, endpoint_url=server.endpoint, verify=verify, config=merged)  # type: ignore[call-overload] # any service name
 
 
 def isolated_session() -> botocore.session.Session:

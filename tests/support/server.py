@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -91,6 +92,7 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict)
     program: tuple[str, ...] = (sys.executable, "-m", "garrison")
     """How to start ``garrison``: by default from the interpreter that runs the tests."""
+    scheme: str = "http"
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     started: Credentials | None = None
@@ -114,8 +116,8 @@ class Server:
 
     @property
     def endpoint(self) -> str:
-        """``http://127.0.0.1:PORT``"""
-        return f"http://127.0.0.1:{self.port}"
+        """``http://127.0.0.1:PORT``."""
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def account_id(self) -> str:
@@ -171,10 +173,14 @@ class Server:
     def healthy(self) -> bool:
         """Whether ``/_garrison/health`` answers 200."""
         try:
-            with urllib.request.urlopen(f"{self.endpoint}/_garrison/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.endpoint}/_garrison/health", timeout=5, context=self._tls()) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def _tls(self) -> ssl.SSLContext | None:
+        authority = self.data_dir / "tls" / "ca.pem"
+        return ssl.create_default_context(cafile=str(authority)) if self.scheme == "https" and authority.exists() else None
 
     def stop(self) -> None:
         """SIGTERM, as a service manager would; raises ServerError where it does not end cleanly."""
