@@ -24,10 +24,13 @@ from garrison.wire.routing import Route, Router
 from tests.support.model_inputs import fullest, smallest
 from tests.support.protocol_cases import same
 
+VIRTUAL = "https://aws.example.test"
+"""An endpoint whose clients put the bucket into the host name."""
+
 ENDPOINTS = {
     "aws": None,
     "local": "http://localhost:4566",
-    "named": "https://aws.example.test",
+    "virtual": VIRTUAL,
     "address": "http://127.0.0.1:4566",
 }
 
@@ -74,7 +77,8 @@ def capture(request: AWSPreparedRequest, **_: Any) -> None:
 
 
 def client_for(service: str, endpoint: str | None) -> Any:
-    config = Config(retries={"total_max_attempts": 1}, request_checksum_calculation="when_required", parameter_validation=True)
+    style: Any = {"addressing_style": "virtual"} if endpoint == VIRTUAL else None
+    config = Config(retries={"total_max_attempts": 1}, request_checksum_calculation="when_required", s3=style)
     client = boto3.client(
         service,  # type: ignore[call-overload] # a name from the list of hosted services
         region_name="eu-west-1",
@@ -145,7 +149,7 @@ def own_members(operation: OperationModel) -> set[str]:
 
 
 ANYWHERE = [(service, endpoint) for service in service_names() for endpoint in ("aws", "local")]
-BY_HOST = [(service, endpoint) for service in ("s3", "s3control") for endpoint in ("named", "address")]
+BY_HOST = [(service, endpoint) for service in ("s3", "s3control") for endpoint in ("virtual", "address")]
 """The services whose requests depend on the host's form."""
 
 
