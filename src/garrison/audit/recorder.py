@@ -128,6 +128,15 @@ class Recorder:
         self._store.commit()
         self._end()
 
+    def begin_anew(self) -> None:
+        """After the store in memory was reset: nothing of the old chain is left, a new one begins. Raises StoreUnavailable."""
+        self._observed.clear()
+        self._writes.clear()
+        self._doubt = self._check = self._shipping = None
+        self._moved = self._spoilt = False
+        self._end()
+        self._begin()
+
     @property
     def waiting(self) -> int:
         """Events that could not be written yet."""

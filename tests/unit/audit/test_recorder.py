@@ -220,7 +220,7 @@ def test_a_row_in_the_way_ends_the_chain_and_begins_another(worker: Worker):
     old = worker.recorder.chain
     with worker.store.writing() as tx:
         tx.run(
-            "INSERT INTO audit_event SELECT 1000, chain, 3, hash, event_time, 'forged', request_id, event_source, event_name, account, "
+            "INSERT INTO audit_event SELECT 1000000000, chain, 3, hash, event_time, 'forged', request_id, event_source, event_name, account, "
             "region, user_name, access_key_id, read_only, error_code, record, decision FROM audit_event WHERE seq = 2"
         )
     worker.store.commit()
@@ -379,6 +379,26 @@ def test_memory(tmp_path: Path):
         recorder.ship()
         assert verify(store, None, sealer).findings == []
     recorder.close()
+    store.close()
+
+
+def test_memory_begins_anew_with_nothing_left():
+    sealer = TestSealer()
+    store = open_store("", sealer=sealer, memory=True)
+    store.snapshot()
+    recorder = Recorder(store, None, sealer)
+    recorder.observe(event(), None)
+    recorder.flush()
+    recorder.observe(event(), None)
+    old = recorder.chain
+    store.reset()
+    recorder.begin_anew()
+    assert recorder.chain != old
+    recorder.observe(event(event_id="new"), None)
+    recorder.flush()
+    recorder.ship()
+    assert stored(store) == ["new"]
+    assert verify(store, None, sealer).findings == []
     store.close()
 
 

@@ -121,7 +121,7 @@ def test_altered_in_the_spool(scene: Scene):
 @pytest.mark.parametrize("seq", [1, 4, 10])
 @pytest.mark.parametrize("column", ["record", "decision"])
 def test_altered(scene: Scene, seq: int, column: str):
-    changed = f"UPDATE audit_event SET {column} = replace({column}, 'Alice', 'Mallory') WHERE chain = ? AND seq = ?"  # noqa: S608 - the test's own words
+    changed = f"UPDATE audit_event SET {column} = replace({column}, 'Alice', 'Mallory') WHERE chain = ? AND seq = ?"  # noqa: S608 - this file's own names
     scene.tamper(changed, scene.closed, seq)
     assert ("altered", scene.closed, seq) in scene.found()
     assert {one for one in scene.found() if one[2] != seq} == set()
@@ -152,7 +152,7 @@ def test_altered_and_rehashed_to_the_end(scene: Scene):
     ],
 )
 def test_a_column_that_leads_lookups_astray(scene: Scene, column: str, value: str | int):
-    scene.tamper(f"UPDATE audit_event SET {column} = ? WHERE chain = ? AND seq = 4", value, scene.closed)  # noqa: S608 - the test's own words
+    scene.tamper(f"UPDATE audit_event SET {column} = ? WHERE chain = ? AND seq = 4", value, scene.closed)  # noqa: S608 - this file's own names
     assert scene.found() == {("altered", scene.closed, 4)}
 
 
@@ -191,13 +191,13 @@ def test_duplicated_into_another_chain(scene: Scene):
 
 def test_a_whole_chain_taken_away(scene: Scene):
     for table in ("audit_event", "audit_head", "audit_chain"):
-        scene.tamper(f"DELETE FROM {table} WHERE chain = ?", scene.closed)  # noqa: S608 - the test's own words
+        scene.tamper(f"DELETE FROM {table} WHERE chain = ?", scene.closed)  # noqa: S608 - this file's own names
     assert ("removed", "", 0) in scene.found()
 
 
 def test_the_last_chain_taken_away(scene: Scene):
     for table in ("audit_event", "audit_head", "audit_chain"):
-        scene.tamper(f"DELETE FROM {table} WHERE chain = ?", scene.live)  # noqa: S608 - the test's own words
+        scene.tamper(f"DELETE FROM {table} WHERE chain = ?", scene.live)  # noqa: S608 - this file's own names
     assert ("truncated", "", 0) in scene.found()
 
 

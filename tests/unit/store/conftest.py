@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.stores import cluster, migrated, place, store
+from tests.support.stores import cluster, migrated, new_place, place, shared, store
 
-__all__ = ["cluster", "migrated", "place", "store"]
+__all__ = ["cluster", "migrated", "new_place", "place", "shared", "store"]

@@ -10,7 +10,6 @@ import pytest
 
 from garrison.store import Store, StoreUnavailable, open_store
 from garrison.store.changes import SLOTS, Counter
-from tests.support.postgres import Cluster
 from tests.support.stores import Place, TestSealer
 
 
@@ -116,11 +115,10 @@ def test_far_behind_drops_everything(place: Place):
     assert cache.heard() == [None]
 
 
-def test_poll_finds_what_the_counter_does_not_tell(cluster: Cluster, tmp_path: Path):
+def test_poll_finds_what_the_counter_does_not_tell(shared: str, tmp_path: Path):
     # Two nodes: one database, two data directories.
-    url = cluster.database()
     store, far, neighbour = (
-        open_store(url, sealer=TestSealer(), slot=slot, data_dir=tmp_path / node)
+        open_store(shared, sealer=TestSealer(), slot=slot, data_dir=tmp_path / node)
         for node, slot in (("node1", 0), ("node2", 0), ("node2", 1))
     )
     cache, beside = Cache(far), Cache(neighbour)

@@ -9,7 +9,7 @@ import pytest
 
 from garrison.store import SchemaError, Store, open_store
 from tests.support.postgres import Cluster
-from tests.support.stores import Place, TestSealer
+from tests.support.stores import Place, TestSealer, emptied
 
 INSERT = "INSERT INTO account (id, name, created_at) VALUES (?, ?, ?)"
 HEAD = "INSERT INTO audit_head (chain, seq, hash, state, mac) VALUES ('c', 1, ?, 0, ?)"
@@ -41,9 +41,15 @@ def content(store: Store) -> dict[str, list[tuple[object, ...]]]:
     }
 
 
+@pytest.fixture(scope="module")
+def second(cluster: Cluster) -> str:
+    """A second database, for copies from PostgreSQL to PostgreSQL."""
+    return cluster.database()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def other(request: pytest.FixtureRequest, tmp_path: Path):
-    url = request.getfixturevalue("cluster").database() if request.param == "postgresql" else None
+    url = emptied(request.getfixturevalue("second")) if request.param == "postgresql" else None
     here = Place(request.param, tmp_path / "other", url)
     yield here
     here.close()
@@ -173,10 +179,10 @@ def test_a_damaged_database_file_is_refused(tmp_path: Path):
     store.close()
 
 
-def test_postgresql_takes_no_sqlite_file(cluster: Cluster, tmp_path: Path):
+def test_postgresql_takes_no_sqlite_file(shared: str, tmp_path: Path):
     source = open_store(tmp_path / "data", sealer=TestSealer())
     source.backup(tmp_path / "copy")
-    target = open_store(cluster.database(), sealer=TestSealer(), data_dir=tmp_path / "node")
+    target = open_store(shared, sealer=TestSealer(), data_dir=tmp_path / "node")
     with pytest.raises(SchemaError, match="export it first"):
         target.restore(tmp_path / "copy")
     source.close()
@@ -209,9 +215,9 @@ def test_only_memory_has_snapshots(place: Place):
         place.open().snapshot()
 
 
-def test_postgresql_needs_a_data_directory(cluster: Cluster):
+def test_postgresql_needs_a_data_directory(shared: str):
     with pytest.raises(ValueError, match="needs a data directory"):
-        open_store(cluster.database(), sealer=TestSealer())
+        open_store(shared, sealer=TestSealer())
 
 
 def test_files_are_for_their_owner_only(tmp_path: Path):

@@ -20,21 +20,21 @@ def test_the_programs_own_are_applied_and_noted(store: Store):
     assert applied == [(one.number, one.name, one.checksum) for one in migrations()]
 
 
-def test_opening_again_applies_nothing(place: Place):
-    place.open(0)
-    engine = place.open(1)._engine
+def test_opening_again_applies_nothing(new_place: Place):
+    new_place.open(0)
+    engine = new_place.open(1)._engine
     assert engine.migrate(migrations()) == []
 
 
-def test_a_later_one_is_applied_to_a_database_that_is_in_use(place: Place):
-    engine = place.open()._engine
+def test_a_later_one_is_applied_to_a_database_that_is_in_use(new_place: Place):
+    engine = new_place.open()._engine
     assert engine.migrate([*migrations(), EXTRA]) == [9001]
     engine.run("INSERT INTO extra (flag, b) VALUES (?, ?)", (0.5, b"x"))
     assert engine.one("SELECT id, flag FROM extra", ()) == (1, 0.5)
 
 
-def test_one_that_fails_leaves_nothing_behind(place: Place):
-    engine = place.open()._engine
+def test_one_that_fails_leaves_nothing_behind(new_place: Place):
+    engine = new_place.open()._engine
     broken = parse("9002_broken.sql", "CREATE TABLE half (id INTEGER PRIMARY KEY);\nCREATE TABLE half (id INTEGER PRIMARY KEY);")
     with pytest.raises(SchemaError, match="9002_broken"):
         engine.migrate([*migrations(), broken])
@@ -48,10 +48,10 @@ def test_an_edited_one_stops_the_start():
         pending([edited], {9001: ("extra", "0" * 64)})
 
 
-def test_an_unknown_one_stops_the_start(place: Place):
-    place.open()._engine.migrate([*migrations(), EXTRA])
+def test_an_unknown_one_stops_the_start(new_place: Place):
+    new_place.open()._engine.migrate([*migrations(), EXTRA])
     with pytest.raises(SchemaError, match="written by a newer one"):
-        place.open(1)
+        new_place.open(1)
 
 
 def test_a_lower_number_may_come_later():
@@ -71,10 +71,10 @@ def test_an_unfinished_statement_is_refused():
         parse("0001_a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\nCREATE TABLE b (id INTEGER")
 
 
-def test_another_root_key_is_refused(place: Place):
-    place.open()
+def test_another_root_key_is_refused(new_place: Place):
+    new_place.open()
     with pytest.raises(SchemaError, match="another root key"):
-        place.open(1, sealer=TestSealer(b"1" * 32))
+        new_place.open(1, sealer=TestSealer(b"1" * 32))
 
 
 def test_statements_are_split_at_their_ends_only():
