@@ -120,31 +120,23 @@ class Gateway:
             raise CommonError("too_large")
         try:
             async with asyncio.timeout(self.limits.read_seconds):
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise CommonError("timeout")  # a body that never came is not an empty one
-                body: bytes = message.get("body", b"")
-                if not message.get("more_body", False):
-                    return body
-                return await self._read_rest(body, receive)
+                return await self._read_whole(receive)
         except TimeoutError as error:
             raise CommonError("timeout") from error
 
-    async def _read_rest(self, body: bytes, receive: Receive) -> bytes:
-        parts, size = [body], len(body)
-        more = True
-        while more:
-            if size > self.limits.body_bytes:
-                raise CommonError("too_large")
+    async def _read_whole(self, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise CommonError("timeout")
+                raise CommonError("timeout")  # a body that never came is not an empty one
             parts.append(message.get("body", b""))
             size += len(parts[-1])
-            more = message.get("more_body", False)
-        if size > self.limits.body_bytes:
-            raise CommonError("too_large")
-        return b"".join(parts)
+            if size > self.limits.body_bytes:
+                raise CommonError("too_large")
+            if not message.get("more_body", False):
+                return b"".join(parts) if len(parts) > 1 else parts[0]
 
     # The life of a request
 
