@@ -7,7 +7,9 @@ audited, and its answer leaves only when its event (and, for a write, its transa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -29,8 +31,8 @@ from garrison.wire import events
 from garrison.wire.authorization import authorize_call, declared_checks, denial_details
 from garrison.wire.codec import codec
 from garrison.wire.exchange import Exchange
-from garrison.wire.routing import Route, Router, RoutingError
-from garrison.wire.sigv4 import Verifier, payload_decoder, read_claim
+from garrison.wire.routing import EXTRA_SIGNING_NAMES, Route, Router, RoutingError
+from garrison.wire.sigv4 import Claim, Verifier, payload_decoder, read_claim
 
 log = logging.getLogger("garrison.wire")
 
@@ -40,6 +42,7 @@ Send = Callable[[Message], Awaitable[None]]
 Internal = Callable[[Request, Call], Response | None]
 """Answers Garrison's own paths (/_garrison/…); None for every other."""
 
+_UNSENDABLE = re.compile("[^\t -~\x80-\xff]")
 _FALLBACK = "sts"
 """Whose protocol answers a request that names no service."""
 
@@ -91,6 +94,8 @@ class Gateway:
     router: Router = field(default_factory=Router)
     strangers: Allowance = field(default_factory=Allowance)
     """How many failed calls of nobody in particular are put on record one by one."""
+    deaf: bool = False
+    """True while other nodes' changes cannot be read: what is cached may be stale, and no call is decided by it."""
     _flushing: asyncio.Future[None] | None = None
 
     # Network
@@ -103,8 +108,8 @@ class Gateway:
         try:
             request.body = await self._read_body(request, receive)
         except CommonError as error:
-            exchange = self._refused(request, call, error)
-            await _write(send, self._settled(exchange), close=True)
+            exchange = self.handle(request, call, refused=error)
+            await _write(send, await self._settle(exchange), close=True)
             return
         own = self.internal(request, call)
         if own is not None:
@@ -140,20 +145,29 @@ class Gateway:
 
     # The life of a request
 
-    def handle(self, request: Request, call: Call) -> Exchange:
-        """Take one request through the steps. Never raises; the exchange holds the answer."""
+    def handle(self, request: Request, call: Call, *, refused: CommonError | None = None) -> Exchange:
+        """Take one request through the steps. Never raises; the exchange holds the answer.
+
+        ``refused``: why its body was not read. It is answered in its protocol then, as far as its head tells it.
+        """
         exchange = self._exchange(request, call)
         try:
-            for step in _STEPS:
-                step(self, exchange)
+            self._take(exchange, refused)
         except ServiceError as error:
             exchange.error = error
         except Exception:
             log.exception("a call failed inside", extra={"request_id": exchange.request_id})
             exchange.error = CommonError("internal")
         if exchange.error is not None:
-            self._fail(exchange)
+            self._fail(exchange, exchange.error)
         return exchange
+
+    def _take(self, exchange: Exchange, refused: CommonError | None) -> None:
+        if refused is not None:
+            self._find_route(exchange)
+            raise refused
+        for step in _STEPS:
+            step(self, exchange)
 
     def _exchange(self, request: Request, call: Call) -> Exchange:
         return Exchange(request, call, self.clock(), uuid4(), codec(_FALLBACK))
@@ -184,22 +198,23 @@ class Gateway:
         if exchange.error is not None and not isinstance(exchange.error, RoutingError):
             raise exchange.error
         claim, request = exchange.claim, exchange.request
-        if claim is None:
-            if not _open_to_all(exchange.route):
-                raise CommonError("missing_authentication")
-            return
+        if claim is None and not _open_to_all(exchange.route):
+            raise CommonError("missing_authentication")
+        if self.deaf:
+            raise CommonError("unavailable")
         self.store.refresh()
+        if claim is None:
+            return
         credential = self.principals.credential(claim.access_key_id, claim.session_token, exchange.now)
-        signing_name = load_model(exchange.service).signing_name if exchange.service else None
-        self.verifier.verify(claim, request, credential.secret, now=exchange.now, service=signing_name)
+        self.verifier.verify(claim, request, credential.secret, now=exchange.now, service=_scope_service(exchange.service, claim))
         decoder = payload_decoder(claim, request, credential.secret, signatures=self.verifier.signatures)
         if decoder is not None:
             request.body = decoder.feed(request.body)
             decoder.finish()
         exchange.credential = credential
-        self.principals.used(credential, exchange.service, claim.region, exchange.now)
         if exchange.error is not None:
             raise exchange.error
+        self.principals.used(credential, exchange.service, claim.region, exchange.now)
 
     def _decode(self, exchange: Exchange) -> None:
         """Read the request into the operation's type and hold it against the model's constraints."""
@@ -268,79 +283,106 @@ class Gateway:
             msg = f"Garrison does not implement {found.service}:{found.operation.name} yet."
             raise CommonError("not_implemented", msg)
         if declaration.read:
-            exchange.result = declaration.handler(ctx, exchange.struct)
-            exchange.response = exchange.codec.encode(found.operation, exchange.result, ctx.request_id)
+            self._answer(declaration, ctx, found, exchange)
             self.recorder.observe(*events.success(exchange))
             return
         with self.store.writing() as tx:
             ctx.tx = tx
-            exchange.result = declaration.handler(ctx, exchange.struct)
-            exchange.response = exchange.codec.encode(found.operation, exchange.result, ctx.request_id)
+            self._answer(declaration, ctx, found, exchange)
             event = events.success(exchange)
-        # Only now is the unit part of the group: an event of work that was undone would be a lie.
-        self.recorder.write(*event, ctx.items)
+            # From here on nothing can undo the unit alone: an event of work that was undone would be a lie, work without its
+            # event worse.
+            tx.check()
+            self.recorder.write(*event, ctx.items)
+
+    @staticmethod
+    def _answer(declaration: Declaration, ctx: Context, found: Route, exchange: Exchange) -> None:
+        """Run the handler and encode what it says, before anything is kept: what cannot be sent did not happen."""
+        exchange.result = declaration.handler(ctx, exchange.struct)
+        exchange.response = _sendable(exchange.codec.encode(found.operation, exchange.result, ctx.request_id))
 
     # Failure, and the end of a call
 
-    def _fail(self, exchange: Exchange) -> None:
+    def _fail(self, exchange: Exchange, error: ServiceError) -> None:
         """Answer the error in the service's own protocol, and put it on record."""
-        error = exchange.error or CommonError("internal")
-        exchange.response = exchange.codec.encode_error(exchange.operation, error, exchange.request_id)
+        try:
+            exchange.response = _sendable(exchange.codec.encode_error(exchange.operation, error, exchange.request_id))
+            self._record_failure(exchange, error)
+        except Exception:
+            log.exception("a failed call could not be put on record as it was", extra={"request_id": exchange.request_id})
+            exchange.error = CommonError("internal")
+            exchange.response = exchange.codec.encode_error(exchange.operation, exchange.error, exchange.request_id)
+            # Without what may be the reason: the members of the request, and the decision.
+            exchange.struct = exchange.decision = None
+            self._record_failure(exchange, exchange.error)
+
+    def _record_failure(self, exchange: Exchange, error: ServiceError) -> None:
         if exchange.credential is not None or self.strangers.admit(exchange.now):
             self.recorder.observe(*events.failure(exchange, error))
 
-    def _refused(self, request: Request, call: Call, error: CommonError) -> Exchange:
-        """A request whose body was never read: answered in its protocol, as far as its head tells it."""
-        exchange = self._exchange(request, call)
-        self._find_route(exchange)
-        exchange.error = error
-        self._fail(exchange)
-        return exchange
-
     async def _settle(self, exchange: Exchange) -> Response:
         """The answer, once what it says is safe: a write waits for its group, and so does a read that saw an open group."""
-        if not self.store.has_pending:
-            return self._settled(exchange)
+        try:
+            if self.store.has_pending:
+                await asyncio.shield(self._next_flush())
+            else:
+                self.flush()
+        except CommonError as error:
+            self._lose(exchange, error)
+        return self._counted(exchange)
+
+    def _next_flush(self) -> asyncio.Future[None]:
+        """The end of this turn of the event loop, when its group is committed."""
         if self._flushing is None:
             loop = asyncio.get_running_loop()
             self._flushing = loop.create_future()
-            loop.call_soon(self._flush)
-        try:
-            await asyncio.shield(self._flushing)
-        except CommonError as error:
-            return self._lost(exchange, error)
-        return self._counted(exchange)
+            loop.call_soon(self._flush_if_due)
+        return self._flushing
 
-    def _settled(self, exchange: Exchange) -> Response:
-        """The answer of a call that no open group touches."""
-        try:
-            self.recorder.flush()
-        except CommonError as error:
-            return self._lost(exchange, error)
-        return self._counted(exchange)
+    def _flush_if_due(self) -> None:
+        # Somebody may have flushed in between, and whoever waited was told then.
+        if self._flushing is not None:
+            with contextlib.suppress(CommonError):
+                self.flush()
 
-    def _flush(self) -> None:
-        """Commit the group of this turn of the event loop, then let its answers go."""
+    def flush(self) -> None:
+        """Commit the open group and let the answers go that wait for it; nobody else commits or loses a group.
+
+        Raises CommonError("unavailable"), after telling those who wait: nothing of the group happened.
+        """
         flushing, self._flushing = self._flushing, None
-        if flushing is None:
-            return
         try:
-            self.recorder.flush()
+            self._commit()
         except CommonError as error:
-            _break(flushing, error)
-        except Exception:
-            log.exception("a group of calls could not be committed")
-            _break(flushing, CommonError("unavailable"))
-        else:
+            if flushing is not None:
+                _break(flushing, error)
+            raise
+        if flushing is not None:
             flushing.set_result(None)
 
-    def _lost(self, exchange: Exchange, error: CommonError) -> Response:
-        """The store did not take it: nothing of the call happened, and the client is told so."""
-        exchange.response = exchange.codec.encode_error(exchange.operation, error, exchange.request_id)
-        return self._counted(exchange)
+    def _commit(self) -> None:
+        try:
+            self.recorder.flush()
+        except CommonError:
+            raise
+        except Exception as error:
+            log.exception("calls could not be committed or put on record")
+            self.store.rollback()
+            raise CommonError("unavailable") from error
+
+    def _lose(self, exchange: Exchange, error: CommonError) -> None:
+        """The store did not take it: nothing of the call happened; the client is told so, and the trail as far as it can be."""
+        exchange.error = error
+        self._fail(exchange, error)
+        try:
+            self.recorder.flush()
+        except Exception:  # noqa: BLE001 - the event waits for the next flush that succeeds
+            log.warning("a call was lost, and its event waits", extra={"request_id": exchange.request_id})
 
     def _counted(self, exchange: Exchange) -> Response:
         response = exchange.response or Response(500)
+        if log.isEnabledFor(logging.DEBUG):
+            _log_call(exchange, response.status)
         self.calls[exchange.service, exchange.operation_name if exchange.route else "", response.status] += 1
         return response
 
@@ -355,6 +397,31 @@ _STEPS: tuple[Callable[[Gateway, Exchange], None], ...] = (
 """The life of a request. Every call of every service goes through all of it, in this order."""
 
 
+def _log_call(exchange: Exchange, status: int) -> None:
+    """One line a call, at level debug: who, what, how it ended. Not a word of what was in it."""
+    error = events.fault_of(exchange)
+    log.debug(
+        "call",
+        extra={
+            "request_id": exchange.request_id,
+            "operation": f"{exchange.service}:{exchange.operation_name}",
+            "status": status,
+            "error": error,
+            "principal": exchange.principal.arn or exchange.principal.kind,
+            "source_ip": exchange.call.source_ip,
+        },
+    )
+
+
+def _sendable(response: Response) -> Response:
+    """The answer, if its head can be written. Raises ValueError where a value would end it early, or cannot be said in Latin-1."""
+    for name, value in response.headers:
+        if _UNSENDABLE.search(value):
+            msg = f"a value of the header {name} cannot be sent"
+            raise ValueError(msg)
+    return response
+
+
 def _break(flushing: asyncio.Future[None], error: CommonError) -> None:
     flushing.set_exception(error)
     flushing.exception()  # read here too: every client of the group may have gone
@@ -367,6 +434,13 @@ def _open_to_all(found: Route | None) -> bool:
 
 def _declaration(found: Route) -> Declaration | None:
     return REGISTRY.get((found.service, found.operation.name.lower()))
+
+
+def _scope_service(service: str, claim: Claim) -> str | None:
+    """The service that the signature's scope must name. S3's clients sign parts of S3 under names of their own."""
+    if not service or EXTRA_SIGNING_NAMES.get(claim.service) == service:
+        return claim.service if service else None
+    return load_model(service).signing_name
 
 
 def _action(declaration: Declaration | None, found: Route) -> str:
@@ -395,10 +469,11 @@ def _read_head(scope: Mapping[str, Any]) -> tuple[Request, Call]:
 
 
 async def _write(send: Send, response: Response, *, close: bool = False) -> None:
-    headers = [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers if name.lower() != "content-length"
-    ]
-    headers.append((b"content-length", str(len(response.body)).encode()))
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    # An answer to HEAD has no body and may say how long it would be; every other length is that of the body.
+    if response.body or not any(name.lower() == b"content-length" for name, _ in headers):
+        headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
+        headers.append((b"content-length", str(len(response.body)).encode()))
     if close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
