@@ -41,6 +41,7 @@ def holds(condition: dict[str, Any], **keys: Value) -> bool:
         ("StringNotEquals", ["x", "ann"], "ann", False),
         ("StringNotEquals", ["x", "y"], "ann", True),
         ("StringEqualsIgnoreCase", "ANN", "ann", True),
+        ("StringEqualsIgnoreCase", "ann", "ANN", True),
         ("StringNotEqualsIgnoreCase", "ANN", "ann", False),
         ("StringLike", "a?n*", "anna", True),
         ("StringLike", "A*", "anna", False),
@@ -121,6 +122,7 @@ def test_an_absent_key(operator: str, expected: bool) -> None:
     assert holds({operator + "IfExists": {"k:x": wanted}}) is True
     assert holds({"ForAllValues:" + operator: {"k:x": wanted}}) is True
     assert holds({"ForAnyValue:" + operator: {"k:x": wanted}}) is False
+    assert holds({"ForAnyValue:" + operator + "IfExists": {"k:x": wanted}}) is True
 
 
 def test_null_asks_whether_the_key_is_there() -> None:

@@ -115,6 +115,17 @@ def test_what_limits_a_grant_of_a_resource_policy(
     assert verdict(caller, resource=resource, identity=allow(), session=ELSE_SESSION) == session
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_most_direct_of_several_grants_counts(order: tuple[int, ...]) -> None:
+    names = (MINE, ROLE, SESSION)
+    statements = [{"Effect": "Allow", "Principal": {"AWS": names[at]}, "Action": "s3:*", "Resource": "*"} for at in order]
+    resource = compile_policy(json.dumps({"Statement": statements}), "resource")
+    assert verdict(JOB, resource=resource, session=ELSE_SESSION) == "allowed resource"
+    without_session = [statement for statement, at in zip(statements, order, strict=True) if at != 2]
+    resource = compile_policy(json.dumps({"Statement": without_session}), "resource")
+    assert verdict(JOB, resource=resource) == "allowed resource"
+
+
 @pytest.mark.parametrize("kind", ["identity", "boundary", "session"])
 @pytest.mark.parametrize(
     ("caller", "principal"), [(ANN, {"AWS": USER}), (JOB, {"AWS": SESSION}), (JOB, {"AWS": ROLE}), (ANN, "*")]

@@ -14,7 +14,7 @@ from garrison.policy import (
     fold_keys,
     matching_statements,
 )
-from tests.support.policies import MINE, USER
+from tests.support.policies import MINE, OTHER, USER
 
 ANN = Principal("user", MINE, USER, "AIDAANN", "ann")
 IDENTITY = json.dumps(
@@ -59,6 +59,12 @@ def test_the_deciding_statements_are_marked() -> None:
     found = explained("10.1.1.1", MultiFactorAuthPresent=True)
     assert found.decision.allowed
     assert [report.ref.policy_id for report in found.statements if report.decided] == ["bucket", "Readers"]
+
+
+def test_a_statement_that_names_somebody_else_does_not_apply() -> None:
+    other = compile_policy(BUCKET.replace(MINE, OTHER), "resource")
+    report = explain(authorize(Request("s3:GetObject", "*", MINE, ANN, {}), PolicyInputs(), resource_policy=other)).statements[0]
+    assert (report.action, report.resource, report.principal, report.applies) == (True, True, "no", False)
 
 
 def test_as_json() -> None:
