@@ -9,7 +9,7 @@ from garrison.policy.decision import Decision, Outcome, denied_message
 from garrison.policy.document import Document, PolicyKind, Position, Statement
 from garrison.policy.errors import MalformedPolicy, PolicyTooLarge
 from garrison.policy.evaluate import PolicyInputs, Request, authorize
-from garrison.policy.explain import Explanation, explain, matching_statements
+from garrison.policy.explain import Explanation, explain, matching_statements, render_explanation
 from garrison.policy.message import authorization_message
 from garrison.policy.principal import bind_principals, named_principals
 from garrison.policy.validate import parse_policy
@@ -44,4 +44,5 @@ __all__ = [
     "matching_statements",
     "named_principals",
     "parse_policy",
+    "render_explanation",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,22 +71,27 @@ class Explanation:
 
     def as_text(self) -> str:
         """Lines for a person: the outcome, then each statement that speaks of the action and why it did or did not apply."""
-        return "\n".join(self._lines())
+        return render_explanation(self.as_json())
 
-    def _lines(self) -> Iterator[str]:
-        decision = self.decision
-        caller = decision.request.principal.arn or decision.request.principal.service or "anonymous"
-        yield f"{decision.outcome} ({decision.policy_type}): {caller} {decision.request.action} {decision.request.resource}"
-        spoken = [report for report in self.statements if report.action]
-        for report in spoken:
-            yield from _statement_lines(report)
-        silent = len(self.statements) - len(spoken)
-        if silent:
-            yield f"{silent} more statements do not speak of {decision.request.action}"
-        if decision.missing_keys:
-            yield "keys that the request lacks: " + ", ".join(decision.missing_keys)
-        for error in decision.errors:
-            yield f"could not be evaluated: {error}"
+
+def render_explanation(explanation: Mapping[str, Any]) -> str:
+    """The lines of an explanation that was kept as JSON (``Explanation.as_json``)."""
+    return "\n".join(_lines(explanation))
+
+
+def _lines(explanation: Mapping[str, Any]) -> Iterator[str]:
+    request, statements = explanation["request"], explanation["statements"]
+    asked = f"{request['principal'] or 'anonymous'} {request['action']} {request['resource']}"
+    yield f"{explanation['outcome']} ({explanation['decidedBy']}): {asked}"
+    spoken = [statement for statement in statements if statement["action"]]
+    for statement in spoken:
+        yield from _statement_lines(statement)
+    if len(statements) > len(spoken):
+        yield f"{len(statements) - len(spoken)} more statements do not speak of {request['action']}"
+    if explanation["missingKeys"]:
+        yield "keys that the request lacks: " + ", ".join(explanation["missingKeys"])
+    for error in explanation["errors"]:
+        yield f"could not be evaluated: {error}"
 
 
 def explain(decision: Decision) -> Explanation:
@@ -168,18 +173,18 @@ def _statement_json(report: StatementReport) -> dict[str, Any]:
     }
 
 
-def _statement_lines(report: StatementReport) -> Iterator[str]:
-    ref = report.ref
-    name = ref.policy_arn or ref.policy_name or ref.policy_id or "policy"
-    sid = f" ({ref.sid})" if ref.sid else ""
-    verdict = "decided" if report.decided else "applies" if report.applies else "does not apply"
-    yield f"- {ref.effect} in {ref.kind} {name}, statement {ref.index + 1}{sid}, line {ref.start.line}: {verdict}"
-    if not report.resource:
+def _statement_lines(statement: Mapping[str, Any]) -> Iterator[str]:
+    name = statement["policyArn"] or statement["policyName"] or statement["policyId"] or "policy"
+    sid = f" ({statement['sid']})" if statement["sid"] else ""
+    place = f"statement {statement['index'] + 1}{sid}, line {statement['start']['line']}"
+    verdict = "decided" if statement["decided"] else "applies" if statement["applies"] else "does not apply"
+    yield f"- {statement['effect']} in {statement['policyType']} {name}, {place}: {verdict}"
+    if not statement["resource"]:
         yield "    resource does not match"
-    if report.principal is not None:
-        yield f"    names the caller: {report.principal}"
-    for condition in report.conditions:
-        relation = "holds" if condition.matched else "fails"
-        actual = "absent" if condition.actual is None else repr(condition.actual)
-        expected = ", ".join(map(repr, condition.expected))
-        yield f"    {condition.operator} {condition.key} {relation}: wants {expected}, is {actual}"
+    if statement["principal"] is not None:
+        yield f"    names the caller: {statement['principal']}"
+    for condition in statement["conditions"]:
+        relation = "holds" if condition["matched"] else "fails"
+        actual = "absent" if condition["actual"] is None else repr(condition["actual"])
+        expected = ", ".join(map(repr, condition["expected"]))
+        yield f"    {condition['operator']} {condition['key']} {relation}: wants {expected}, is {actual}"
