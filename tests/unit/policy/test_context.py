@@ -125,3 +125,13 @@ def test_nothing_is_computed_before_it_is_asked_for() -> None:
     assert not found.found
     found.get("aws:username")
     assert "aws:currenttime" not in found.found
+
+
+def test_what_is_known_is_what_came_with_the_request_or_was_read() -> None:
+    found = context(ANN)
+    before = found.known()
+    assert before["kms:viaservice"] == "s3.us-east-1.amazonaws.com"
+    assert "aws:username" not in before
+    found.get("aws:username")
+    found.get("aws:nothing")
+    assert found.known() == before | {"aws:username": "ann"}
