@@ -44,7 +44,7 @@ def main() -> None:
     sealer = TestSealer()
     store = open_store(where, sealer=sealer, slot=int(slot), data_dir=Path(data_dir), lock_wait=30)
     recorder = Recorder(store, Path(data_dir), sealer, int(slot))
-    dice = random.Random()  # noqa: S311 - a load, not a secret
+    dice = random.Random()
     while True:
         store.refresh()
         line = json.dumps(tick(store, recorder, dice)) + "\n"

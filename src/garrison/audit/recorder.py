@@ -165,6 +165,7 @@ class Recorder:
         after = self._head
         try:
             if self._writes:
+                self._still_open()
                 written, after = self._chained()
                 with self._store.writing() as tx:
                     rows.insert_written(tx, self.chain, written)
@@ -180,6 +181,12 @@ class Recorder:
             self._fail()
             raise
         self._advance(after)
+
+    def _still_open(self) -> None:
+        # Undone behind our back (a reset, a restore): these events would tell of what did not happen.
+        if not self._store.has_pending:
+            msg = "the group of these events is gone"
+            raise StoreUnavailable(msg)
 
     def _chained(self) -> tuple[list[Written], Head]:
         seq, previous = self._head

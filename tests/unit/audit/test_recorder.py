@@ -126,12 +126,22 @@ def test_one_chain_over_both(worker: Worker):
 
 
 def test_a_write_without_an_item_and_a_group_without_an_event(worker: Worker):
-    worker.recorder.write(write_event(), None)
     with worker.store.writing() as tx:
         tx.run(INSERT, "background")
+    worker.recorder.write(write_event(), None)
     worker.recorder.flush()
     assert accounts(worker.store) == ["background"]
     assert worker.store.reading().one("SELECT decision FROM audit_event") == ("null",)
+    assert clean(worker)
+
+
+def test_the_event_of_a_group_that_was_undone_is_not_written(worker: Worker):
+    worker.write("a")
+    worker.store.rollback()
+    with pytest.raises(StoreUnavailable, match="gone"):
+        worker.recorder.flush()
+    worker.recorder.flush()
+    assert stored(worker.store) == []
     assert clean(worker)
 
 
@@ -369,7 +379,8 @@ def test_memory(tmp_path: Path):
     store.snapshot()
     for _ in range(3):
         recorder.observe(event(), None)
-        recorder.write(write_event(), None)
+        with store.writing():
+            recorder.write(write_event(), None)
         recorder.flush()
         recorder.observe(event(), None)
         recorder.flush()

@@ -33,7 +33,8 @@ def trail(place: Place) -> Trail:
         if one.read_only:
             recorder.observe(one, decision() if number else None)
         else:
-            recorder.write(one, decision())
+            with store.writing():
+                recorder.write(one, decision())
         recorder.flush()
     return Trail(store, place.data_dir, recorder)
 

@@ -43,7 +43,8 @@ class Scene:
     def _fill(self, recorder: Recorder, pairs: int) -> None:
         for number in range(pairs):
             recorder.observe(event(event_id=f"{recorder.chain}-r{number}"), decision())
-            recorder.write(write_event(event_id=f"{recorder.chain}-w{number}"), decision())
+            with self.store.writing():
+                recorder.write(write_event(event_id=f"{recorder.chain}-w{number}"), decision())
             recorder.flush()
 
     def tamper(self, sql: str, *parameters: str | int | bytes) -> None:
@@ -277,7 +278,8 @@ def test_verifying_while_others_write_is_clean(place: Place, monkeypatch: pytest
 
     def busy(self: object, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         other.observe(event(), None)
-        other.write(write_event(), None)
+        with beside.writing():
+            other.write(write_event(), None)
         other.flush()
         if "LIMIT" in sql:
             other.ship()
