@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +30,9 @@ from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
 from garrison.keys.keyring import Keyring
+from garrison.keys.kms.deletion import due_deletions
 from garrison.keys.kms.live import LiveKeys
-from garrison.store import Store, open_store
+from garrison.store import SchemaError, Store, open_store
 from garrison.wire.gateway import Gateway, Limits
 from garrison.wire.internal import InternalPaths
 from garrison.wire.metrics import Metrics
@@ -64,6 +68,8 @@ class State:
     settings: Settings
     keyring: Keyring
     store: Store
+    slot: int
+    """This process's number on the node."""
 
     @property
     def data_dir(self) -> Path | None:
@@ -93,47 +99,120 @@ class Worker:
         return self.metrics
 
     def tick(self) -> None:
-        """Once a second: other nodes' changes, last uses, counts. Raises StoreUnavailable."""
-        if self.state.settings.store:
-            self.state.store.poll()
+        """Once a second: other nodes' changes, last uses, counts, in memory the keys that are due. Raises StoreUnavailable."""
+        self._hear_of_others()
         if self.principals.has_unsaved_uses:
-            with self.state.store.writing() as tx:
-                self.principals.save_uses(tx)
-            self.recorder.flush()
+            self._save_uses()
         if self.metrics is not None or not self.state.settings.dev:
             self.collect()
+        # Through the gateway: calls may be waiting for the same group.
+        self.gateway.flush()
+        if self.state.settings.dev:
+            # In memory there is no background process: this one does its work.
+            due_deletions(self.state.store, self.recorder, system_clock())
+
+    def _hear_of_others(self) -> None:
+        """Where other nodes cannot be heard, what is cached may be stale: the gateway refuses calls until they can."""
+        if not self.state.settings.store:
+            return
+        try:
+            self.state.store.poll()
+        except BaseException:
+            self.gateway.deaf = True
+            raise
+        self.gateway.deaf = False
+
+    def _save_uses(self) -> None:
+        taken = self.principals.take_uses()
+        try:
+            with self.state.store.writing() as tx:
+                self.principals.save_uses(tx, taken)
+        except BaseException:
+            self.principals.give_back_uses(taken)
+            raise
 
     def close(self) -> None:
-        """End in good order: last uses written, the audit chain closed."""
-        self.tick()
-        self.recorder.close()
-        self.state.close()
+        """End in good order: last uses written, the audit chain closed, the store let go of, whichever of these fails."""
+        try:
+            try:
+                self.tick()
+            finally:
+                self.recorder.close()
+        finally:
+            self.state.close()
 
 
-def open_keyring(settings: Settings) -> Keyring:
-    """The root key; made where neither it nor any state exists yet. Raises RootKeyError, ConfigError."""
-    if settings.dev:
-        return Keyring.ephemeral()
-    if settings.root_key_file.exists():
-        return Keyring.open(settings.root_key_file)
-    if (settings.data_dir / "garrison.db").exists():
-        msg = (
-            f"the root key `{settings.root_key_file}` is missing, and the state in {settings.data_dir} cannot be read without it"
-        )
-        raise ConfigError(msg)
-    return Keyring.create(settings.root_key_file)
-
-
-def open_state(settings: Settings, slot: int, keyring: Keyring | None = None) -> State:
-    """Open keyring and store. Raises ConfigError, RootKeyError, StoreUnavailable, SchemaError."""
-    keyring = keyring or open_keyring(settings)
-    if not settings.dev:
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the data directory, its owner's alone. Raises ConfigError where that cannot be."""
+    try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings.data_dir.chmod(0o700)
+    except OSError as error:
+        msg = f"the data directory `{settings.data_dir}` cannot be used: {error.strerror}"
+        raise ConfigError(msg) from error
+
+
+@contextlib.contextmanager
+def sole_server(data_dir: Path, seconds: float = 0.0) -> Iterator[None]:
+    """Hold a data directory against every other server, for as long as this process or a child of it lives.
+
+    Waits so many seconds for one that is about to end. Raises ConfigError where another one serves from it.
+    """
+    descriptor = os.open(data_dir / "serving", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + seconds
+    try:
+        while not _locked(descriptor):
+            if time.monotonic() >= until:
+                msg = f"another `garrison serve` runs on {data_dir}"
+                raise ConfigError(msg)
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def open_state(settings: Settings, slot: int, keyring: Keyring | None = None, *, first: bool = False) -> State:
+    """Open keyring and store. ``first``: a root key is made where neither it nor any state exists yet.
+
+    Raises ConfigError, RootKeyError, StoreUnavailable, SchemaError.
+    """
+    if keyring is not None:
+        return _open_state(settings, slot, keyring)
+    if settings.dev:
+        return _open_state(settings, slot, Keyring.ephemeral())
+    if settings.root_key_file.exists():
+        return _open_state(settings, slot, Keyring.open(settings.root_key_file))
+    if not first or (settings.data_dir / "garrison.db").exists():
+        raise _no_root_key(settings)
+    made = Keyring.create(settings.root_key_file)
+    try:
+        return _open_state(settings, slot, made)
+    except SchemaError as error:
+        # There is state on the database server, and it was written under a root key that is not here: the new one is of no use.
+        settings.root_key_file.unlink()
+        raise _no_root_key(settings) from error
+
+
+def _open_state(settings: Settings, slot: int, keyring: Keyring) -> State:
+    if not settings.dev:
+        prepare_data_dir(settings)
     store = open_store(
         settings.database, sealer=keyring, slot=slot, memory=settings.dev, data_dir=None if settings.dev else settings.data_dir
     )
-    return State(settings, keyring, store)
+    return State(settings, keyring, store, slot)
+
+
+def _no_root_key(settings: Settings) -> ConfigError:
+    where = "the database" if settings.store else str(settings.data_dir)
+    return ConfigError(f"the root key `{settings.root_key_file}` is missing, and the state in {where} cannot be read without it")
 
 
 def first_start(state: State) -> FirstCredentials:
@@ -151,11 +230,11 @@ def first_start(state: State) -> FirstCredentials:
 def new_account(state: State, account: str, *, name: str) -> FirstCredentials:
     """Make an account with its root user and its user ``admin``, on record. Raises Conflict where it exists."""
     now = system_clock()
-    recorder = Recorder(state.store, state.data_dir, state.keyring, TOOL_SLOTS.stop)
+    recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
     try:
         with state.store.writing() as tx:
             made = create_account(tx, state.keyring, account=account, name=name, email="", now=now, random=ids.system_random)
-        recorder.write(_service_event("organizations.amazonaws.com", "CreateAccount", made.items[0], now), None, made.items)
+            recorder.write(_service_event("organizations.amazonaws.com", "CreateAccount", made.items[0], now), None, made.items)
     finally:
         recorder.close()
     return FirstCredentials(
@@ -196,7 +275,7 @@ def build_worker(state: State, slot: int) -> Worker:
         principals=principals,
         events=Trail(state.store, state.data_dir, recorder),
     )
-    internal = InternalPaths(version=__version__, services=_services(), collect=Metrics, reset=None)
+    internal = InternalPaths(version=__version__, services=_services(), collect=_no_metrics_yet, reset=None)
     gateway = Gateway(
         store=state.store,
         recorder=recorder,
@@ -215,13 +294,17 @@ def build_worker(state: State, slot: int) -> Worker:
     return worker
 
 
+def _no_metrics_yet() -> Metrics:
+    msg = "metrics are collected by a worker"
+    raise RuntimeError(msg)
+
+
 def _reset(worker: Worker) -> None:
-    """Back to the first start: same credentials, empty trail."""
-    worker.recorder.flush()
+    """Back to the first start: same credentials, empty trail, no cache that remembers. Whoever waits is answered first."""
+    worker.gateway.flush()
     worker.state.store.reset()
-    worker.recorder = Recorder(worker.state.store, None, worker.state.keyring, 0)
-    worker.gateway.recorder = worker.recorder
-    worker.gateway.ports.events = Trail(worker.state.store, None, worker.recorder)
+    worker.recorder.begin_anew()
+    worker.principals.forget_uses()
 
 
 def _services() -> Mapping[str, str]:
@@ -253,8 +336,15 @@ def _service_event(source: str, name: str, item: ConfigurationItem, now: float) 
     return event
 
 
+def check_credentials_file(path: Path) -> None:
+    """Find out before the first start makes secrets whether they can be written. Raises ConfigError."""
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        msg = f"the credentials file `{path}` cannot be written"
+        raise ConfigError(msg)
+
+
 def write_credentials_file(path: Path, endpoint: str, settings: Settings, found: FirstCredentials) -> None:
-    """Endpoint, account and first keys as JSON, readable by the owner alone; it appears whole."""
+    """Endpoint, account and first keys as JSON, readable by the owner alone; it appears whole. Raises OSError."""
     document: dict[str, Any] = {
         "endpoint": endpoint,
         "region": settings.region,
@@ -262,10 +352,19 @@ def write_credentials_file(path: Path, endpoint: str, settings: Settings, found:
         "root": {"access_key_id": found.root_key[0], "secret_access_key": found.root_key[1]},
         "admin": {"access_key_id": found.admin_key[0], "secret_access_key": found.admin_key[1]},
     }
+    _write_private(path, json.dumps(document, indent=2) + "\n")
+
+
+def note_endpoint(settings: Settings, endpoint: str, authority: Path | None) -> None:
+    """Leave word in the data directory of where the server listens, for the other commands. Raises OSError."""
+    document = {"endpoint": endpoint, "authority": str(authority) if authority else ""}
+    _write_private(settings.data_dir / "endpoint.json", json.dumps(document) + "\n")
+
+
+def _write_private(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
+        file.write(text)
     beside.replace(path)

@@ -5,10 +5,11 @@ An unknown variable or key stops the start: a misspelt setting never leaves a pr
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,16 @@ class Settings:
         return self.store or self.data_dir
 
     @property
+    def secure(self) -> bool:
+        """Whether it serves HTTPS."""
+        return self.tls or self.tls_cert is not None
+
+    @property
+    def host_in_url(self) -> str:
+        """The host as a URL has it: IPv6 addresses in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the listener."""
         return is_loopback(self.host)
@@ -79,6 +90,9 @@ class Settings:
 
 _NAMES = frozenset(field.name for field in fields(Settings))
 _LEVELS = ("debug", "info", "warning", "error")
+_LIMITS = ("max_body_bytes", "max_head_bytes", "max_connections", "read_timeout")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 
 
 def load_settings(given: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -97,12 +111,15 @@ def load_settings(given: Mapping[str, Any] | None = None, environ: Mapping[str, 
 
 def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
     named = environ.get(CONFIG_VARIABLE)
-    path = Path(named) if named else platformdirs.user_config_path("garrison") / "config.toml"
-    if not named and not path.exists():
-        return {}
+    path = Path(named).expanduser() if named else platformdirs.user_config_path("garrison") / "config.toml"
     try:
-        found = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if not named:
+            return {}
+        msg = f"cannot read `{path}`: there is no such file"
+        raise ConfigError(msg) from error
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         msg = f"cannot read `{path}`: {error}"
         raise ConfigError(msg) from error
     for key in found:
@@ -126,40 +143,34 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _checked(values: dict[str, Any]) -> Settings:
-    custom = "data_dir" in values
-    data_dir = Path(values.pop("data_dir", None) or platformdirs.user_data_path("garrison")).absolute()
+    typed = {name: _typed(name, value) for name, value in values.items()}
+    custom = "data_dir" in typed
+    data_dir: Path = typed.pop("data_dir", None) or platformdirs.user_data_path("garrison").absolute()
     default_key = (
-        data_dir.with_name(f"{data_dir.name}.root-key") if custom else platformdirs.user_config_path("garrison") / "root.key"
+        data_dir.with_name(f"{data_dir.name}.root-key")
+        if custom
+        else platformdirs.user_config_path("garrison").absolute() / "root.key"
     )
-    root_key = Path(values.pop("root_key_file", None) or default_key).absolute()
-    if root_key.is_relative_to(data_dir):
+    root_key: Path = typed.pop("root_key_file", None) or default_key
+    # Links and `..` are followed: what counts is where the bytes would lie.
+    if root_key.resolve().is_relative_to(data_dir.resolve()):
         msg = f"the root key `{root_key}` may not lie in the data directory `{data_dir}`"
         raise ConfigError(msg)
-    settings = Settings(
-        data_dir=data_dir, root_key_file=root_key, **{name: _typed(name, value) for name, value in values.items()}
-    )
+    settings = Settings(data_dir=data_dir, root_key_file=root_key, **typed)
     _check_values(settings)
     return settings
 
 
 def _typed(name: str, value: Any) -> Any:  # noqa: ANN401 - a setting may be of any type
-    kind = str(Settings.__annotations__[name])
+    kind = str(Settings.__annotations__[name]).partition(" ")[0]
     try:
-        if kind == "bool":
-            return _boolean(value)
-        if kind == "int":
-            return int(value)
-        if kind == "float":
-            return float(value)
-        if kind.startswith("Path"):
-            return Path(value).absolute()
-        return str(value)
+        return _READERS[kind](value)
     except (TypeError, ValueError) as error:
         msg = f"`{value}` is no value for {name}"
         raise ConfigError(msg) from error
 
 
-def _boolean(value: Any) -> bool:  # noqa: ANN401 - text from a variable, or a TOML boolean
+def _boolean(value: Any) -> bool:  # noqa: ANN401 - text from a variable, or a TOML value
     if isinstance(value, bool):
         return value
     if str(value).lower() in {"1", "true", "yes", "on"}:
@@ -167,6 +178,37 @@ def _boolean(value: Any) -> bool:  # noqa: ANN401 - text from a variable, or a T
     if str(value).lower() in {"0", "false", "no", "off"}:
         return False
     raise ValueError(value)
+
+
+def _integer(value: Any) -> int:  # noqa: ANN401 - the same
+    if isinstance(value, bool | float):
+        raise TypeError(value)
+    return int(value)
+
+
+def _number(value: Any) -> float:  # noqa: ANN401 - the same
+    if isinstance(value, bool):
+        raise TypeError(value)
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError(value)
+    return found
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - the same
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _path(value: Any) -> Path:  # noqa: ANN401 - the same
+    """An absolute path. An empty one is an error: it would mean the working directory."""
+    if not str(value) or "\0" in str(value):
+        raise ValueError(value)
+    return Path(value).expanduser().absolute()
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {"bool": _boolean, "int": _integer, "float": _number, "str": _text, "Path": _path}
 
 
 def _check_values(settings: Settings) -> None:
@@ -177,18 +219,19 @@ def _check_values(settings: Settings) -> None:
 
 def _problems(settings: Settings) -> Iterator[tuple[bool, str]]:
     """Each rule that settings must keep, and what to say where one is broken."""
-    tls = settings.tls or settings.tls_cert is not None
-    limits = (settings.max_body_bytes, settings.max_head_bytes, settings.max_connections, settings.read_timeout)
     account = settings.account
+    yield not _HOST.fullmatch(settings.host), f"host `{settings.host}` is no address"
+    yield not _REGION.fullmatch(settings.region), f"region `{settings.region}` has not the form of a Region, `us-east-1`"
     yield bool(account) and not re.fullmatch(r"[0-9]{12}", account), f"account `{account}` is not 12 digits"
     yield not 0 <= settings.port <= 65535, f"port {settings.port} is not within 0 and 65535"
     yield not 1 <= settings.workers <= 64, f"workers {settings.workers} is not within 1 and 64"
     yield settings.log_level not in _LEVELS, f"log_level `{settings.log_level}` is none of {', '.join(_LEVELS)}"
     yield bool(settings.store) and not re.match(r"postgres(ql)?://", settings.store), "store is no postgresql:// URL"
     yield (settings.tls_cert is None) != (settings.tls_key is None), "tls_cert and tls_key go together"
-    yield min(limits) <= 0, "limits are positive"
+    for name in _LIMITS:
+        yield getattr(settings, name) <= 0, f"{name} must be more than 0, was {getattr(settings, name)}"
     yield (
-        not settings.loopback and not tls,
+        not settings.loopback and not settings.secure,
         f"host `{settings.host}` is not loopback: beyond it Garrison listens with TLS only (--tls)",
     )
     yield settings.dev and bool(settings.store), "dev keeps state in memory: it takes no store"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -42,7 +42,16 @@ def configure_logs(level: str) -> None:
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401 - structlog's signature
     """Leave out the value of any field whose name speaks of a secret."""
-    for name in event:
-        if any(word in name.lower() for word in _HIDDEN):
-            event[name] = "***"
+    for name, value in event.items():
+        event[name] = _without_secrets(name, value)
     return event
+
+
+def _without_secrets(name: str, value: Any) -> Any:  # noqa: ANN401 - a field of any type
+    if any(word in name.lower() for word in _HIDDEN):
+        return "***"
+    if isinstance(value, Mapping):
+        return {str(key): _without_secrets(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets("", inner) for inner in value]
+    return value

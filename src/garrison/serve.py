@@ -85,7 +85,7 @@ def add_certificate(listener: Listener, settings: Settings) -> None:
         cert, key, listener.authority = ensure_certificate(settings.data_dir / "tls", settings.host, time.time())
     try:
         # An empty password: a key that has one is refused, and nobody is asked for it at a terminal that may not be there.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")  # noqa: S106 - none
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         msg = f"the certificate `{cert}` cannot be used with the key `{key}`: {error}"
         raise ConfigError(msg) from error
@@ -109,9 +109,7 @@ def serve(settings: Settings, announce: Callable[[Listener, app.FirstCredentials
         return _serve_from_disk(settings, listener, announce)
 
 
-def _serve_from_disk(
-    settings: Settings, listener: Listener, announce: Callable[[Listener, app.FirstCredentials], None]
-) -> int:
+def _serve_from_disk(settings: Settings, listener: Listener, announce: Callable[[Listener, app.FirstCredentials], None]) -> int:
     add_certificate(listener, settings)
     state = app.open_state(settings, app.BACKGROUND_SLOT, first=True)
     try:
@@ -130,9 +128,7 @@ def _serve_from_disk(
     return status
 
 
-def _serve_in_memory(
-    settings: Settings, listener: Listener, announce: Callable[[Listener, app.FirstCredentials], None]
-) -> int:
+def _serve_in_memory(settings: Settings, listener: Listener, announce: Callable[[Listener, app.FirstCredentials], None]) -> int:
     if settings.tls:
         app.prepare_data_dir(settings)
     add_certificate(listener, settings)
@@ -285,11 +281,10 @@ def run_background(state: app.State, lifeline: int) -> None:
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
     recorder = Recorder(state.store, state.data_dir, state.keyring, app.BACKGROUND_SLOT)
-    keys = LiveKeys(state.store, state.keyring)
     rounds = 0
     try:
         while not stop:
-            _background_round(state, recorder, keys, prune=rounds % _PRUNE_ROUNDS == 0)
+            _background_round(state, recorder, prune=rounds % _PRUNE_ROUNDS == 0)
             rounds += 1
             until = time.monotonic() + _BACKGROUND_SECONDS
             while not stop and time.monotonic() < until:
@@ -302,11 +297,9 @@ def run_background(state: app.State, lifeline: int) -> None:
             state.close()
 
 
-def _background_round(state: app.State, recorder: Recorder, keys: LiveKeys, *, prune: bool) -> None:
+def _background_round(state: app.State, recorder: Recorder, *, prune: bool) -> None:
     try:
-        state.store.refresh()
-        if app.delete_due_keys(state, recorder, keys, time.time()):
-            recorder.flush()
+        due_deletions(state.store, recorder, time.time())
         app.adopt_dead_chains(state)
         if prune:
             state.store.prune()

@@ -27,6 +27,8 @@ USE_SECONDS = 60.0
 """How often the last use of a key by the same service is written down, at most."""
 
 Dependency = tuple[str, str]
+Uses = dict[str, tuple[float, str, str]]
+"""Access key id to when (seconds since the epoch), for which service and in which Region it was last used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +59,39 @@ class Role:
 class _Cache:
     """Values by key, each with what it was made of."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
         self.values: dict[Any, Any] = {}
+        self._limit = limit
+        self._made_of: dict[Any, tuple[Dependency, ...]] = {}
         self._dependents: dict[Dependency, set[Any]] = {}
 
     def put(self, key: Any, value: Any, made_of: Iterable[Dependency]) -> None:  # noqa: ANN401 - any kind of entry
-        if len(self.values) >= LIMIT:
-            for old in list(self.values)[: LIMIT // 2]:
-                del self.values[old]
-            live = self.values.keys()
-            self._dependents = {name: kept for name, keys in self._dependents.items() if (kept := keys & live)}
+        if len(self.values) >= self._limit:
+            for old in list(self.values)[: self._limit // 2]:
+                self._forget(old)
+        self._forget(key)
         self.values[key] = value
-        for dependency in made_of:
+        self._made_of[key] = dependencies = tuple(made_of)
+        for dependency in dependencies:
             self._dependents.setdefault(dependency, set()).add(key)
 
     def drop(self, dependency: Dependency) -> None:
-        for key in self._dependents.pop(dependency, ()):
-            self.values.pop(key, None)
+        for key in list(self._dependents.get(dependency, ())):
+            self._forget(key)
 
     def clear(self) -> None:
         self.values.clear()
+        self._made_of.clear()
         self._dependents.clear()
+
+    def _forget(self, key: Any) -> None:  # noqa: ANN401 - any kind of key
+        """Drop an entry from every index: what came and went leaves nothing behind."""
+        self.values.pop(key, None)
+        for dependency in self._made_of.pop(key, ()):
+            keys = self._dependents.get(dependency, set())
+            keys.discard(key)
+            if not keys:
+                self._dependents.pop(dependency, None)
 
 
 class Principals:
@@ -93,8 +107,8 @@ class Principals:
         self._inputs = _Cache()
         self._policies = _Cache()
         self._roles = _Cache()
-        self._used: dict[str, tuple[float, str, str]] = {}
-        self._unsaved: dict[str, tuple[float, str, str]] = {}
+        self._used: Uses = {}
+        self._unsaved: Uses = {}
         for kind in ("access-key", "user", "group", "role", "policy"):
             store.on_change(kind, self._dropper(kind))
 
@@ -147,23 +161,35 @@ class Principals:
 
     def used(self, credential: Credential, service: str, region: str, now: float) -> None:
         """Note that a long-term key was used; ``save_uses`` writes it down."""
+        if credential.principal.session is not None:
+            return
         key = credential.principal.access_key_id
         last = self._used.get(key)
         if last is None or now - last[0] >= USE_SECONDS or last[1] != service or last[2] != region:
+            if len(self._used) >= LIMIT:
+                self._used.clear()
             self._used[key] = self._unsaved[key] = (now, service, region)
 
-    def save_uses(self, tx: Transaction) -> int:
-        """Write down when keys were last used, since the last time; how many. Call within a unit of work, now and then."""
-        unsaved, self._unsaved = self._unsaved, {}
-        for key, (now, service, region) in unsaved.items():
-            if key.startswith("AKIA"):
-                sql = (
-                    "UPDATE iam_access_key SET last_used = ?, last_used_service = ?, last_used_region = ? WHERE access_key_id = ?"
-                )
-                tx.run(sql, now, service, region, key)
-        if len(self._used) > LIMIT:
-            self._used.clear()
-        return len(unsaved)
+    def take_uses(self) -> Uses:
+        """What ``save_uses`` has to write, once: the caller gives it back where it could not be written."""
+        taken, self._unsaved = self._unsaved, {}
+        return taken
+
+    def give_back_uses(self, taken: Uses) -> None:
+        """What was not written after all; what came meanwhile is newer and stays."""
+        self._unsaved = {**taken, **self._unsaved}
+
+    def forget_uses(self) -> None:
+        """Nothing was used and nothing is to be written: the state went back to where it began."""
+        self._used.clear()
+        self._unsaved.clear()
+
+    @staticmethod
+    def save_uses(tx: Transaction, taken: Uses) -> None:
+        """Write down when keys were last used. Call within a unit of work."""
+        sql = "UPDATE iam_access_key SET last_used = ?, last_used_service = ?, last_used_region = ? WHERE access_key_id = ?"
+        for key, (now, service, region) in taken.items():
+            tx.run(sql, now, service, region, key)
 
     @property
     def has_unsaved_uses(self) -> bool:

@@ -45,6 +45,11 @@ def failure(exchange: Exchange, error: ServiceError) -> tuple[Event, DecisionRec
     return _event(exchange, (found.code, found.message), None), decision_record(exchange)
 
 
+def fault_of(exchange: Exchange) -> str:
+    """The code of a failed call, as its service names it; empty for one that succeeded."""
+    return fault(exchange.codec.model, exchange.error).code if exchange.error is not None else ""
+
+
 def _event(exchange: Exchange, error: tuple[str, str] | None, response: Any) -> Event:  # noqa: ANN401 - a document
     principal = exchange.principal
     declaration = exchange.declaration

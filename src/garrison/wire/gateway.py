@@ -414,7 +414,7 @@ def _log_call(exchange: Exchange, status: int) -> None:
 
 
 def _sendable(response: Response) -> Response:
-    """The answer, if its head can be written. Raises ValueError where a value would end it early, or cannot be said in Latin-1."""
+    """The answer, if its head can be written. Raises ValueError where a value would end it early or is not Latin-1."""
     for name, value in response.headers:
         if _UNSENDABLE.search(value):
             msg = f"a value of the header {name} cannot be sent"

@@ -21,6 +21,11 @@ def prepare_folder(folder: Path) -> None:
     os.environ[FOLDER_VARIABLE] = str(folder)
 
 
+def forget_folder() -> None:
+    """One process alone counts in memory, whatever the environment says."""
+    os.environ.pop(FOLDER_VARIABLE, None)
+
+
 class Metrics:
     """The counters of one process."""
 

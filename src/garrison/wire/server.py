@@ -8,12 +8,14 @@ before a request exists, and drops trailers, which uvicorn would take for header
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
 log = logging.getLogger("garrison.wire")
@@ -26,11 +28,13 @@ _TIMEOUT = (
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 39\r\n\r\n"
     b"The request's head did not come in time"
 )
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: text/plain\r\n"
-    b"content-length: 35\r\n\r\nThere are too many open connections"
-)
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
+"""Without a body: no protocol is known yet, and every AWS client takes such an answer for a reason to try again."""
 MAX_HEADERS = 256
+WRITE_SECONDS = 60.0
+"""How long a client may take nothing of its answer."""
+TLS = "tls"
+"""Where a request's scope state has version and cipher suite of its connection; None without TLS."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -47,11 +51,18 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._tail = b""
         self._in_head = True
+        self._received = self._body_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._tls: tuple[str, str] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn narrows it
-        """Start the clock of the first head."""
+        """Start the clock of the first head; one connection too many is told so and ended."""
         super().connection_made(transport)
+        _bound_writing(transport, WRITE_SECONDS)
+        self._tls = _tls_of(transport)
+        if len(self.connections) > self.max_connections:
+            self._refuse(_BUSY)
+            return
         self._head_timer = self.loop.call_later(self.head_timeout, self._head_too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -87,6 +98,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin a head."""
         self._in_head = True
         super().on_message_begin()
+        self.scope["state"][TLS] = self._tls
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count the headers. A trailer is dropped: it may not stand among them (RFC 9110, section 6.5.1)."""
@@ -138,10 +150,52 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse(_TIMEOUT if self._head_bytes else b"")
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        if self._answering:
+            self._refuse(b"")
+        else:
+            super().send_400_response(msg)
+
+    @property
+    def _answering(self) -> bool:
+        """Whether a request is whole, and not yet answered, while these bytes belong to the next."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
+
     def _refuse(self, answer: bytes) -> None:
+        """End the connection. A request that came whole before is answered first: this must not be taken for its answer."""
+        if self._answering:
+            self.cycle.keep_alive = False
+            self.pipeline.clear()
+            self.flow.pause_reading()
+            return
         if answer:
             self.transport.write(answer)
         self.transport.close()
+
+
+class GuardedServer(Server):
+    """uvicorn's server, told by its process when to stop.
+
+    uvicorn would catch the signals itself and raise them again at the end: the process would end before its state is closed.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process."""
+        yield
+
+    def ask_to_stop(self) -> None:
+        """Take no more connections, answer what is under way, and return from ``serve``."""
+        self.should_exit = True
+
+
+def _tls_of(transport: asyncio.BaseTransport) -> tuple[str, str] | None:
+    """Version and cipher suite, as OpenSSL names them; None without TLS."""
+    connection = transport.get_extra_info("ssl_object")
+    cipher = connection.cipher() if connection is not None else None
+    return (connection.version() or "", cipher[0]) if cipher else None
 
 
 def _bound_writing(transport: asyncio.Transport, seconds: float) -> None:
@@ -159,7 +213,7 @@ def make_server(
     head_timeout: float,
     max_connections: int,
     tls: tuple[str, str] | None,
-) -> Server:
+) -> GuardedServer:
     """A server for one worker; the caller gives it sockets. ``tls`` is (certificate file, key file)."""
     limits = {"max_head_bytes": max_head_bytes, "head_timeout": head_timeout, "max_connections": max_connections}
     protocol = type("Protocol", (GuardedProtocol,), limits)
@@ -179,4 +233,4 @@ def make_server(
         ssl_keyfile=tls[1] if tls else None,
         timeout_graceful_shutdown=5,
     )
-    return Server(config)
+    return GuardedServer(config)
