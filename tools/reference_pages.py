@@ -112,8 +112,8 @@ def command_section(path: tuple[str, ...], command: click.Command) -> Iterator[s
     yield ""
     yield f"```\n{' '.join([*path, *command.collect_usage_pieces(context)])}\n```"
     yield ""
-    records = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context))]
-    records = [record for record in records if record[0] != "--help"]
+    options = [parameter for parameter in command.get_params(context) if isinstance(parameter, click.Option)]
+    records = [record for option in options if option.name != "help" and (record := option.get_help_record(context))]
     if records:
         yield from ("| Option | Meaning |", "| --- | --- |")
         yield from (f"| `{name.replace('|', chr(92) + '|')}` | {text.replace('|', chr(92) + '|')} |" for name, text in records)
