@@ -9,9 +9,8 @@ from garrison.policy.decision import Decision, Outcome, denied_message
 from garrison.policy.document import Document, PolicyKind, Position, Statement
 from garrison.policy.errors import MalformedPolicy, PolicyTooLarge
 from garrison.policy.evaluate import PolicyInputs, Request, authorize
-from garrison.policy.explain import Explanation, explain, matching_statements, render_explanation
+from garrison.policy.explain import Explanation, explain, render_explanation
 from garrison.policy.message import authorization_message
-from garrison.policy.principal import bind_principals, named_principals
 from garrison.policy.validate import parse_policy
 from garrison.policy.variables import Value
 
@@ -34,15 +33,12 @@ __all__ = [
     "Value",
     "authorization_message",
     "authorize",
-    "bind_principals",
     "compile_policy",
     "context_keys",
     "denied_message",
     "explain",
     "fold_keys",
     "global_context",
-    "matching_statements",
-    "named_principals",
     "parse_policy",
     "render_explanation",
 ]

@@ -100,17 +100,6 @@ def explain(decision: Decision) -> Explanation:
     return Explanation(decision, tuple(reports))
 
 
-def matching_statements(decision: Decision) -> tuple[StatementRef, ...]:
-    """SimulatePolicy's MatchedStatements: every Deny that applies for an explicit deny, every Allow for an allowed request.
-
-    ``Decision.matched_statements`` holds only what was enough to decide.
-    """
-    if decision.outcome == "implicitDeny":
-        return ()
-    effect = "Allow" if decision.allowed else "Deny"
-    return tuple(report.ref for report in explain(decision).statements if report.applies and report.ref.effect == effect)
-
-
 def _report(policy: Policy, statement: CompiledStatement, decision: Decision) -> StatementReport:
     request = decision.request
     get = request.context.get

@@ -6,12 +6,10 @@ evaluates requests to allow or deny access" for what a grant to each kind of pri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from enum import IntEnum
 
 from garrison.core.principal import Principal
-from garrison.policy.document import Document, PrincipalElement, Statement
+from garrison.policy.document import PrincipalElement
 from garrison.policy.variables import Getter
 
 FEDERATED_PROVIDER = "aws:federatedprovider"
@@ -88,32 +86,6 @@ class PrincipalPattern:
         if principal.arn not in self.names and principal.id not in self.names:
             return False
         return principal.kind not in {"assumed-role", "federated-user"} or self._names_issuer(principal)
-
-
-def named_principals(document: Document) -> tuple[str, ...]:
-    """The ARNs of users and roles that a policy's Principal elements name, each once: those that must exist when it is put."""
-    found: dict[str, None] = {}
-    for statement in document.statements:
-        for entry in statement.principal.aws if statement.principal is not None else ():
-            if entry.startswith("arn:") and not account_of(entry):
-                found[entry] = None
-    return tuple(found)
-
-
-def bind_principals(document: Document, ids: Mapping[str, str]) -> Document:
-    """The policy with principals named by unique id (``AIDA…``, ``AROA…``) in place of their ARNs; the text stays as it was.
-
-    So a user who was deleted and made again under the same name is somebody else. ``ids``: ARN to unique id; what is not in it
-    stays.
-    """
-    return replace(document, statements=tuple(_bound(statement, ids) for statement in document.statements))
-
-
-def _bound(statement: Statement, ids: Mapping[str, str]) -> Statement:
-    if statement.principal is None:
-        return statement
-    entries = tuple(ids.get(entry, entry) for entry in statement.principal.aws)
-    return replace(statement, principal=replace(statement.principal, aws=entries))
 
 
 def account_of(entry: str) -> str:

@@ -12,7 +12,6 @@ from garrison.policy import (
     compile_policy,
     explain,
     fold_keys,
-    matching_statements,
 )
 from tests.support.policies import MINE, OTHER, USER
 
@@ -95,17 +94,3 @@ def test_as_text() -> None:
         "1 more statements do not speak of s3:GetObject",
         "keys that the request lacks: aws:MultiFactorAuthPresent",
     ]
-
-
-def test_matching_statements_are_all_that_speak_for_the_outcome() -> None:
-    wide = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    text = json.dumps({"Version": "2012-10-17", "Statement": [wide, wide, wide | {"Effect": "Deny", "Action": "ec2:*"}]})
-    inputs = PolicyInputs(PolicySet([compile_policy(text, "identity")]))
-
-    def found(action: str, policies: PolicyInputs) -> list[int]:
-        decision = authorize(Request(action, "*", MINE, ANN, {}), policies)
-        return [ref.index for ref in matching_statements(decision)]
-
-    assert found("s3:GetObject", inputs) == [0, 1]
-    assert found("ec2:RunInstances", inputs) == [2]
-    assert found("s3:GetObject", PolicyInputs()) == []

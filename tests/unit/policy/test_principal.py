@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from garrison.policy import bind_principals, named_principals, parse_policy
 from garrison.policy.document import PrincipalElement
 from garrison.policy.principal import FEDERATED_PROVIDER, Grant, PrincipalPattern, account_of
 from tests.support.policies import CANONICAL, FEDERATED, MINE, OTHER, PRINCIPALS, PROVIDER, ROLE, SESSION, USER
@@ -100,25 +97,3 @@ def test_a_denied_not_principal_spares_a_listed_service() -> None:
 )
 def test_accounts(entry: str, account: str) -> None:
     assert account_of(entry) == account
-
-
-TRUST = (
-    '{"Statement":[{"Effect":"Allow","Principal":{"AWS":["%s","%s","%s"]},"Action":"sts:AssumeRole"},'
-    '{"Effect":"Deny","Principal":{"Service":"ec2.amazonaws.com","AWS":"%s"},"Action":"sts:AssumeRole"}]}'
-)
-
-
-def test_principals_are_bound_to_those_who_exist_now() -> None:
-    document = parse_policy(TRUST % (MINE, USER, ROLE, USER), "trust")
-    assert named_principals(document) == (USER, ROLE)
-    bound = bind_principals(document, {USER: "AIDAANN0000000000000"})
-    assert bound.text == document.text
-    first, second = (statement.principal for statement in bound.statements)
-    assert first is not None
-    assert second is not None
-    assert (first.aws, second.aws) == ((MINE, "AIDAANN0000000000000", ROLE), ("AIDAANN0000000000000",))
-    assert second.service == ("ec2.amazonaws.com",)
-    again = replace(ANN, id="AIDASOMEBODYELSE00000")
-    pattern = PrincipalPattern(second, negated=False)
-    assert pattern.grant(ANN, lambda _key: None) is Grant.DIRECT
-    assert pattern.grant(again, lambda _key: None) is Grant.NONE
