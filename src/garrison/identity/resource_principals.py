@@ -1,8 +1,9 @@
-"""Principals that a resource's policy names: they must exist, and are kept by unique id.
+"""Principals that a trust policy or a resource's policy names: they must exist, and are kept by unique id.
 
 A policy that names a user or role speaks of that very one: made again under the same name, it is somebody else. So evaluation
 gets a copy of the document in which each stands as its unique id (``AIDA…``, ``AROA…``), and what is shown is the ARN that
-the id has now, or the bare id once it is gone. Source: IAM User Guide, "AWS JSON policy elements: Principal".
+the id has now, or the bare id once it is gone; such an id is not taken back. Source: IAM User Guide, "AWS JSON policy elements:
+Principal".
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ from typing import Any, NamedTuple
 
 from garrison.core.arn import Arn, parse_arn
 from garrison.core.ports import Transaction
-from garrison.identity.iam.rows import find_role, find_user, role_by_id, user_by_id
+
+Known = Callable[[str, str], bool]
+"""Whether there is a principal of this kind (``Service``, ``Federated``, ``CanonicalUser``) and name."""
 
 
 class UnknownPrincipal(ValueError):  # noqa: N818 - what it is
-    """A user, role or session that a policy names and nobody has. The message is the name."""
+    """A principal that a policy names and nobody is."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind}:{name}")
+        self.kind, self.name = kind, name
 
 
 class Resolved(NamedTuple):
@@ -29,15 +36,37 @@ class Resolved(NamedTuple):
     """JSON object: ARN as it was put, to unique id."""
 
 
-def resolve(tx: Transaction, text: str) -> Resolved:
-    """Look up everyone whom a policy names; its form was checked before. Raises UnknownPrincipal."""
+class _Identity(NamedTuple):
+    """A user or a role."""
+
+    id: str
+    name: str
+    arn: str
+
+
+_BY_NAME = {
+    "user": "SELECT user_id, name, path FROM iam_user WHERE account = ? AND name_folded = ?",
+    "role": "SELECT role_id, name, path FROM iam_role WHERE account = ? AND name_folded = ?",
+}
+_BY_ID = {
+    "user": "SELECT user_id, name, path FROM iam_user WHERE account = ? AND user_id = ?",
+    "role": "SELECT role_id, name, path FROM iam_role WHERE account = ? AND role_id = ?",
+}
+
+
+def resolve(tx: Transaction, text: str, known: Known) -> Resolved:
+    """Look up everyone whom a policy names; its form was checked before.
+
+    Users, roles and roles' sessions are looked up in the store; ``known`` decides on principals of other kinds than ``AWS``.
+    Raises UnknownPrincipal for the first that does not exist.
+    """
     document = json.loads(text)
     ids: dict[str, str] = {}
 
-    def unique(name: str) -> str:
-        found = _unique_id(tx, name)
+    def unique(kind: str, name: str) -> str:
+        found = _unique_id(tx, name) if kind == "AWS" else name if known(kind, name) else None
         if found is None:
-            raise UnknownPrincipal(name)
+            raise UnknownPrincipal(kind, name)
         if found != name:
             ids[name] = found
         return found
@@ -53,21 +82,19 @@ def shown(tx: Transaction, text: str, principals: str) -> str:
     if all(put == current for put, current in now.items()):
         return text
     document = json.loads(text)
-    _replace(document, lambda name: now.get(name, name))
+    _replace(document, lambda kind, name: now.get(name, name) if kind == "AWS" else name)
     return json.dumps(document)
 
 
-def _replace(document: dict[str, Any], new: Callable[[str], str]) -> None:
-    """Put ``new(name)`` for every AWS principal of a document, in place."""
+def _replace(document: dict[str, Any], new: Callable[[str, str], str]) -> None:
+    """Put ``new(kind, name)`` for every principal of a document, in place and in its order."""
     for element in _elements(document):
-        names = element.get("AWS")
-        if isinstance(names, str):
-            element["AWS"] = new(names)
-        elif isinstance(names, list):
-            element["AWS"] = [new(name) for name in names]
+        for kind, names in element.items():
+            element[kind] = [new(kind, name) for name in names] if isinstance(names, list) else new(kind, names)
 
 
 def _elements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every Principal and NotPrincipal that is a map."""
     statements = document["Statement"]
     for statement in statements if isinstance(statements, list) else [statements]:
         for name in ("Principal", "NotPrincipal"):
@@ -78,39 +105,46 @@ def _elements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _unique_id(tx: Transaction, name: str) -> str | None:
     """The unique id of a user, role or role's session; the name itself where it has none; None where nobody has it."""
-    if not name.startswith("arn:"):
-        # "*", an account, or the unique id of somebody who is gone, as it was shown.
+    if name == "*" or (len(name) == 12 and name.isascii() and name.isdigit()):
         return name
-    arn = parse_arn(name)
+    try:
+        arn = parse_arn(name)
+    except ValueError:
+        return None
     if arn.service == "sts":
         return _session_id(tx, arn, name)
-    if arn.resource_type == "user":
-        user = find_user(tx, arn.account, arn.resource_name)
-        return user.id if user and user.arn == name else None
-    if arn.resource_type == "role":
-        role = find_role(tx, arn.account, arn.resource_name)
-        return role.id if role and role.arn == name else None
-    return name
+    if arn.service != "iam":
+        return None
+    if arn.resource == "root":
+        return name
+    found = _find(tx, _BY_NAME, arn.resource_type, arn.account, arn.resource_name.lower())
+    return found.id if found is not None and found.arn == name else None
 
 
 def _session_id(tx: Transaction, arn: Arn, name: str) -> str | None:
     """``AROA…:session`` of a role's session; a federated user's goes by its name."""
     kind, _, rest = arn.resource.partition("/")
-    if kind == "federated-user":
+    if kind == "federated-user" and rest:
         return name
     role_name, _, session = rest.partition("/")
-    role = find_role(tx, arn.account, role_name)
-    return f"{role.id}:{session}" if role else None
+    role = _find(tx, _BY_NAME, "role", arn.account, role_name.lower()) if kind == "assumed-role" and session else None
+    return f"{role.id}:{session}" if role is not None else None
 
 
 def _current(tx: Transaction, put: str, unique: str) -> str:
     """The ARN that a unique id has now; the bare id where nobody has it any more."""
     account = parse_arn(put).account
     identity, colon, session = unique.partition(":")
-    if identity.startswith("AIDA"):
-        user = user_by_id(tx, account, identity)
-        return user.arn if user else unique
-    role = role_by_id(tx, account, identity)
-    if role is None:
+    found = _find(tx, _BY_ID, "user" if identity.startswith("AIDA") else "role", account, identity)
+    if found is None:
         return unique
-    return f"arn:aws:sts::{account}:assumed-role/{role.name}/{session}" if colon else role.arn
+    return f"arn:aws:sts::{account}:assumed-role/{found.name}/{session}" if colon else found.arn
+
+
+def _find(tx: Transaction, queries: dict[str, str], kind: str, account: str, key: str) -> _Identity | None:
+    """The user or role whom ``key`` names; None for every other kind."""
+    row = tx.one(queries[kind], account, key) if kind in queries else None
+    if row is None:
+        return None
+    unique, name, path = row
+    return _Identity(unique, name, f"arn:aws:iam::{account}:{kind}{path}{name}")

@@ -172,6 +172,8 @@ def test_a_user_made_again_under_an_old_name_inherits_nothing(kms: Kms):
         tx.run("DELETE FROM iam_user WHERE name = 'a'")
     shown = json.loads(kms(root(), "GetKeyPolicy", key_id=key.key_id).policy)
     assert shown["Statement"][1]["Principal"] == {"AWS": f"AIDA{'A':0<17}"}
+    with pytest.raises(api.MalformedPolicyDocumentException, match=PRINCIPALS):
+        kms(root(), "PutKeyPolicy", key_id=key.key_id, policy=json.dumps(shown))
     again = user("a")
     again.principal = type(again.principal)(kind="user", account=ACCOUNT, arn=arn, id="AIDASOMEBODYELSE00000", name="a")
     with pytest.raises(CommonError, match="kms:Encrypt"):
