@@ -113,7 +113,7 @@ def command_section(path: tuple[str, ...], command: click.Command) -> Iterator[s
     yield f"```\n{' '.join([*path, *command.collect_usage_pieces(context)])}\n```"
     yield ""
     options = [parameter for parameter in command.get_params(context) if isinstance(parameter, click.Option)]
-    records = [record for option in options if option.name != "help" and (record := option.get_help_record(context))]
+    records = [record for option in options if option.opts[-1] != "--help" and (record := option.get_help_record(context))]
     if records:
         yield from ("| Option | Meaning |", "| --- | --- |")
         yield from (f"| `{name.replace('|', chr(92) + '|')}` | {text.replace('|', chr(92) + '|')} |" for name, text in records)
