@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -38,10 +38,7 @@ def parse_number(text: str) -> Decimal | None:
     """A decimal number, or None."""
     if len(text) > _LONGEST or _NUMBER.fullmatch(text) is None:
         return None
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return None
+    return Decimal(text)
 
 
 def parse_instant(text: str) -> Decimal | None:

@@ -346,6 +346,28 @@ def test_the_statements_that_decided_are_named() -> None:
     assert [found.kind for found in decision.considered()] == ["resource", "identity", "boundary"]
 
 
+def test_everything_in_play_is_named_once_and_in_order() -> None:
+    shared = policy("scp", action="*")
+    decision = ask(
+        JOB,
+        identity=allow(),
+        boundary=allow("boundary"),
+        session=(allow("session"), allow("session")),
+        scps=(PolicySet([shared]), PolicySet([shared])),
+        rcps=(allow("rcp", action="*"),),
+        resource=bucket(ACCOUNT_ROOT),
+    )
+    assert [found.kind for found in decision.considered()] == [
+        "rcp",
+        "scp",
+        "resource",
+        "identity",
+        "boundary",
+        "session",
+        "session",
+    ]
+
+
 class Broken(dict[str, Value]):
     """A context that cannot answer."""
 

@@ -52,6 +52,8 @@ def test_actions(pattern: str, action: str, expected: bool) -> None:
         ("arn:aws:ec2:us-*-1:*:instance/*", "arn:aws:ec2:us-a:b-1:1:instance/i", False),
         ("arn:aws:ec2:us-east-?:1:instance/*", "arn:aws:ec2:us-east-1:1:instance/i", True),
         ("arn:aws:ec2:us-east-?:1:instance/*", "arn:aws:ec2:us-east-::1:instance/i", False),
+        ("arn:aws:ec2:u**1:*:instance/*", "arn:aws:ec2:us-east-1:1:instance/i", True),
+        ("arn:aws:ec2:u**1:*:instance/*", "arn:aws:ec2:us:1:1:instance/i", False),
         ("arn:aws:ec2:*", "arn:aws:ec2:us-east-1:1:instance/i", True),
         ("arn:aws:ec2", "arn:aws:ec2:us-east-1:1:instance/i", False),
         ("arn:*:s3:::b", "arn:aws-cn:s3:::b", True),
