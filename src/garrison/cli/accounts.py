@@ -36,11 +36,14 @@ def create(name: str, number: str | None, **given: Any) -> None:  # noqa: ANN401
 
     if number is not None and not (len(number) == 12 and number.isascii() and number.isdecimal()):
         fail(f"`{number}` is not 12 digits", status=2)
+    if not 1 <= len(name) <= 50 or not name.isprintable():
+        fail("the name of an account has 1 to 50 characters", status=2)
+    wanted = number or account_id()
     with opened(settings_from(given)) as state:
         try:
-            made = app.new_account(state, number or account_id(), name=name)
+            made = app.new_account(state, wanted, name=name)
         except Conflict:
-            fail(f"account {number} exists already")
+            fail(f"account {wanted} exists already")
     document = {
         "account": made.account,
         "root": {"access_key_id": made.root_key[0], "secret_access_key": made.root_key[1]},

@@ -37,7 +37,7 @@ def serve(**given: Any) -> None:  # noqa: ANN401 - options
     except (ConfigError, RootKeyError, SchemaError, StoreUnavailable) as error:
         fail(str(error))
     except OSError as error:
-        fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
+        fail(f"{error.filename or settings.data_dir}: {error.strerror or error}")
     sys.exit(status)
 
 
@@ -52,6 +52,11 @@ def _announce(settings: Settings, listener: Listener, found: FirstCredentials) -
 
 
 def _first_words(settings: Settings, listener: Listener, found: FirstCredentials) -> list[str]:
+    following = (
+        "`--credentials-file FILE` writes all credentials for scripts."
+        if settings.dev
+        else "`garrison init` writes the AWS profile `garrison`."
+    )
     kept = (
         ["  state                  in memory, gone when the server stops"]
         if settings.dev
@@ -71,7 +76,7 @@ def _first_words(settings: Settings, listener: Listener, found: FirstCredentials
         *kept,
         "",
         "Enforced on every call: the signature, every policy that applies, the model's constraints, the audit trail.",
-        "There is no bypass. Next: `garrison init` writes the AWS profile `garrison`.",
+        f"There is no bypass. Next: {following}",
     ]
 
 

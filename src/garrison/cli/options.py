@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -70,6 +71,27 @@ def settings_from(given: dict[str, Any]) -> Settings:
         fail(str(error), status=2)
 
 
+def endpoint_of(settings: Settings, given: dict[str, Any]) -> str:
+    """Where the server listens: as the options say, else as it left word in its data directory, else as the settings say."""
+    noted = _noted(settings.data_dir)
+    if noted and not any(given.get(name) is not None for name in ("host", "port", "tls")):
+        return noted
+    return f"{'https' if settings.secure else 'http'}://{settings.host_in_url}:{settings.port}"
+
+
+def _noted(data_dir: Path) -> str:
+    try:
+        return str(json.loads((data_dir / "endpoint.json").read_text(encoding="utf-8"))["endpoint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def authority_of(settings: Settings, endpoint: str) -> Path | None:
+    """The authority that clients are told to trust: Garrison's own, where it made the certificate of this endpoint."""
+    own = settings.data_dir / "tls" / "ca.pem"
+    return own if endpoint.startswith("https:") and settings.tls_cert is None and own.exists() else None
+
+
 def fail(message: str, *, status: int = 1) -> NoReturn:
     """Say what is wrong and exit."""
     click.echo(f"garrison: {message}", err=True)
@@ -80,23 +102,25 @@ def fail(message: str, *, status: int = 1) -> NoReturn:
 def opened(settings: Settings, *, fresh: bool = False) -> Iterator[Any]:
     """The state for a command-line tool, beside a running server: ``app.State``.
 
-    ``fresh`` allows a data directory that holds none yet. Exits with a plain message where it cannot be opened.
+    ``fresh`` allows a data directory that holds none yet; the root key must be there all the same. Exits with a plain message
+    where the state cannot be opened, or fails on the way.
     """
     from garrison import app  # noqa: PLC0415 - `garrison --help` needs no rooms
     from garrison.keys.keyring import RootKeyError  # noqa: PLC0415
     from garrison.store import SchemaError, StoreUnavailable  # noqa: PLC0415
 
+    if settings.dev:
+        fail("with --dev the state is in the server's memory: no command reaches it", status=2)
     if not fresh and not settings.store and not (settings.data_dir / "garrison.db").exists():
         fail(f"there is no state in {settings.data_dir}: has `garrison serve` been started?")
-    with _slot(settings.data_dir, app.TOOL_SLOTS) as slot:
-        try:
-            state = app.open_state(settings, slot)
-        except (ConfigError, RootKeyError, SchemaError, StoreUnavailable) as error:
-            fail(str(error))
-        try:
+    try:
+        app.prepare_data_dir(settings)
+        with _slot(settings.data_dir, app.TOOL_SLOTS) as slot, contextlib.closing(app.open_state(settings, slot)) as state:
             yield state
-        finally:
-            state.close()
+    except (ConfigError, RootKeyError, SchemaError, StoreUnavailable) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or settings.data_dir}: {error.strerror or error}")
 
 
 @contextlib.contextmanager
@@ -105,7 +129,7 @@ def _slot(data_dir: Path, slots: range) -> Iterator[int]:
     folder = data_dir / "slots"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for slot in slots:
-        descriptor = os.open(folder / str(slot), os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(folder / str(slot), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -56,11 +56,12 @@ def _ship(state: Any) -> None:  # noqa: ANN401 - app.State
 
 
 def _replace(file: Path, given: dict[str, Any]) -> None:
-    from garrison.audit import accept_restore  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison import app  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.audit import accept_restore  # noqa: PLC0415
     from garrison.store import SchemaError, StoreUnavailable  # noqa: PLC0415
 
     settings = settings_from(given)
-    with opened(settings, fresh=True) as state:
+    with opened(settings, fresh=True) as state, app.sole_server(settings.data_dir):
         try:
             state.store.restore(file)
         except (SchemaError, StoreUnavailable, ValueError) as error:

@@ -45,6 +45,8 @@ class Call:
     secure: bool = False
     """True over TLS: ``aws:SecureTransport``."""
     referer: str = ""
+    tls: tuple[str, str] | None = None
+    """Version and cipher suite of the connection, as OpenSSL names them."""
 
 
 @dataclass(slots=True)

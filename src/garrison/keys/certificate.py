@@ -9,12 +9,21 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
+import socket
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _DAYS = 397
@@ -28,34 +37,55 @@ def ensure_certificate(folder: Path, host: str, now: float) -> tuple[Path, Path,
     Answers their paths, PEM. ``now`` is in seconds since the epoch. Raises OSError where they cannot be written.
     """
     cert, key, authority = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
-    if not _usable(cert, key, host, now):
+    if not _usable(cert, key, authority, host, now):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
         chain, private, trusted = _make(host, dt.datetime.fromtimestamp(now, dt.UTC))
         _write(authority, trusted)
         _write(key, private)
         _write(cert, chain)
+    key.chmod(0o600)
     return cert, key, authority
 
 
-def _usable(cert: Path, key: Path, host: str, now: float) -> bool:
-    if not cert.exists() or not key.exists():
-        return False
+def _usable(cert: Path, key: Path, authority: Path, host: str, now: float) -> bool:
+    """Whether the three files are there, belong together, are for this host and last a while."""
     try:
         found = x509.load_pem_x509_certificate(cert.read_bytes())
+        signer = x509.load_pem_x509_certificate(authority.read_bytes())
+        private = load_pem_private_key(key.read_bytes(), password=None)
+        found.verify_directly_issued_by(signer)
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (OSError, ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound):
         return False
-    if _general_name(host) not in list(names):
+    if _spelled(private.public_key()) != _spelled(found.public_key()) or not set(_names(host)) <= set(names):
         return False
-    return found.not_valid_after_utc.timestamp() - now > _RENEW_DAYS * 86400
+    lasting = now + _RENEW_DAYS * 86400 < min(found.not_valid_after_utc, signer.not_valid_after_utc).timestamp()
+    return lasting and found.not_valid_before_utc.timestamp() <= now
+
+
+def _spelled(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _names(host: str) -> list[x509.GeneralName]:
+    """What clients may call the server: the loopback's names, and the host; where it listens everywhere, the machine's name."""
+    hosts = ["localhost", "127.0.0.1", "::1", host]
+    if _is_everywhere(host):
+        hosts += [socket.gethostname(), socket.getfqdn()]
+    return list(dict.fromkeys(_general_name(name) for name in hosts if name.isascii()))
+
+
+def _is_everywhere(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _make(host: str, now: dt.datetime) -> tuple[bytes, bytes, bytes]:
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Garrison local authority")])
-    names = [x509.DNSName("localhost"), _general_name("127.0.0.1"), _general_name("::1")]
-    if _general_name(host) not in names:
-        names.append(_general_name(host))
     authority = (
         _builder(issuer, issuer, now, authority_key.public_key(), authority_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), _CRITICAL)
@@ -67,7 +97,7 @@ def _make(host: str, now: dt.datetime) -> tuple[bytes, bytes, bytes]:
         _builder(subject, issuer, now, key.public_key(), authority_key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), _CRITICAL)
         .add_extension(_usage(sign=False), _CRITICAL)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(authority_key, SHA256())
     )

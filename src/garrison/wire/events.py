@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from garrison.audit import DecisionRecord, Event, Matched, Resource, make_event
+from garrison.core.context import Call
 from garrison.core.errors import ServiceError
 from garrison.core.ids import uuid4
 from garrison.core.model import load_metadata
@@ -17,7 +18,8 @@ from garrison.wire.faults import fault
 
 _GLOBAL = {"iam", "sts", "organizations", "artifact", "shield"}
 """Services without Regions, which CloudTrail records in us-east-1 (CloudTrail User Guide, "Global service events")."""
-_TLS = {"tlsVersion": "TLSv1.3"}
+_MAX_NAME = 128
+"""Characters of a name that only an unproven request gave: no operation of AWS's has a longer one."""
 
 _TYPES = {
     "user": "AWS::IAM::User",
@@ -63,14 +65,21 @@ def _event(exchange: Exchange, error: tuple[str, str] | None, response: Any) -> 
         account=principal.account,
         region="us-east-1" if exchange.service in _GLOBAL else region,
         source=event_source(exchange.service),
-        name=exchange.operation_name,
+        name=exchange.operation_name[:_MAX_NAME],
         read_only=declaration is not None and declaration.read,
         request=_parameters(exchange, declaration),
         response=response,
         error=error,
         resources=_resources(exchange.decision),
-        tls=_TLS if exchange.call.secure else None,
+        tls=_tls(exchange.call),
     )
+
+
+def _tls(call: Call) -> dict[str, str] | None:
+    """``tlsDetails`` (CloudTrail record contents)."""
+    if call.tls is None:
+        return None
+    return {"tlsVersion": call.tls[0], "cipherSuite": call.tls[1], "clientProvidedHostHeader": call.host}
 
 
 def _parameters(exchange: Exchange, declaration: Declaration | None) -> Any:  # noqa: ANN401 - a document

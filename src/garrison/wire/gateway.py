@@ -464,6 +464,7 @@ def _read_head(scope: Mapping[str, Any]) -> tuple[Request, Call]:
         host=request.header("host"),
         secure=scope["scheme"] == "https",
         referer=request.header("referer"),
+        tls=scope.get("state", {}).get("tls"),
     )
     return request, call
 

@@ -1,6 +1,6 @@
 """Garrison's own paths: health, metrics, and in dev mode the reset. Unsigned, so they tell and do little.
 
-No bucket can be called ``_garrison`` or ``_localstack``: the paths are nobody else's.
+No bucket can be called ``_garrison`` or ``_localstack``, and a signed request is never one of these.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class InternalPaths:
     def __call__(self, request: Request, call: Call) -> Response | None:
         """The answer to one of these paths; None for any other."""
         path = request.path
-        if not path.startswith(("/_garrison/", "/_localstack/")):
+        if not path.startswith(("/_garrison/", "/_localstack/")) or _is_signed(request):
             return None
         if path in {"/_garrison/health", "/_localstack/health"}:
             return self._health(request)
@@ -50,7 +50,8 @@ class InternalPaths:
 
     def _metrics(self, request: Request, call: Call) -> Response:
         """For this machine alone: who calls what is nobody else's business."""
-        if not is_loopback(call.source_ip):
+        # The Host too: a page whose name was pointed at this machine would be of the same origin.
+        if not is_loopback(call.source_ip) or not is_loopback(_host_name(call.host)):
             return _answer(403, {"message": "metrics are served to loopback only"})
         if request.method not in {"GET", "HEAD"}:
             return _answer(405, {"message": "Method Not Allowed"})
@@ -64,6 +65,16 @@ class InternalPaths:
             return _answer(403, {"message": "reset takes a POST from a program on this machine"})
         self.reset()
         return _answer(200, {"status": "reset"})
+
+
+def _is_signed(request: Request) -> bool:
+    """An AWS client's request: in a virtual-hosted bucket these paths are names of objects."""
+    return request.header("authorization").startswith("AWS4-") or "X-Amz-Signature=" in request.query
+
+
+def _host_name(host: str) -> str:
+    """A Host header without its port, an IPv6 address without its brackets."""
+    return host.rpartition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
 
 
 def _answer(status: int, document: Mapping[str, object]) -> Response:
