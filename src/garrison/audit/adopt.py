@@ -37,8 +37,11 @@ def gather(store: Store, data_dir: Path) -> int:
 def adopt(store: Store, data_dir: Path, sealer: Sealer) -> int:
     """Take over the chains of dead processes: their last events, and their heads as final. How many chains.
 
-    Call at the start, before the recorder, and now and then in the background. Commits by itself. Raises StoreUnavailable.
+    Call at the start, before the recorder, and now and then in the background. Commits by itself; within a group, which is
+    others' to commit, it does nothing. Raises StoreUnavailable.
     """
+    if store.has_pending:
+        return 0
     folder = audit_folder(data_dir)
     spools = spool_files(folder)
     chains = {path.name[len(_HEAD) :] for path in folder.iterdir() if path.name.startswith(_HEAD)}

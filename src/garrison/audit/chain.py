@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from garrison.core.ports import Sealer
+from garrison.store.changes import reserve
 
 OPEN, CLOSED, RESTORED = 0, 1, 2
 """States of a chain: its process lives; final; ended by a restore of an older copy."""
@@ -73,8 +74,7 @@ class HeadFile:
         # Locked before it has its name: nobody may take a newborn for dead.
         unborn = folder / f".head-{chain}"
         self._file = os.open(unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # Room on the disk now, or an error now: a full disk must not kill a process that writes to its mapping.
-        os.posix_fallocate(self._file, 0, _SIZE)
+        reserve(self._file, _SIZE)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._map = mmap.mmap(self._file, _SIZE)
         self.write(Head(0, genesis(chain)))

@@ -49,7 +49,7 @@ class Trail:
         limit = int(criteria.pop("limit", 50))
         where, parameters = _where(account, criteria)
         # The conditions are this module's own words; values are parameters.
-        sql = f"SELECT {_COLUMNS} FROM audit_event e WHERE {where} ORDER BY e.event_time DESC, e.id DESC LIMIT ?"  # noqa: S608
+        sql = f"SELECT {_COLUMNS} FROM audit_event e WHERE {where} ORDER BY e.event_time DESC, e.id DESC LIMIT ?"  # noqa: S608 - fixed words
         return [self._entry(row) for row in self._store.reading().all(sql, *parameters, limit)]
 
     def find(self, request_id: str, account: str | None = None) -> dict[str, Any] | None:

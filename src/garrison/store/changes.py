@@ -16,6 +16,15 @@ SLOTS = 128
 """Processes that may share a data directory at one time."""
 _WIDTH = 8
 
+
+def reserve(descriptor: int, size: int) -> None:
+    """Make room on the disk now, or raise OSError now: a full disk must not kill a process that writes to its mapping."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.ftruncate(descriptor, size)
+
+
 Drop = Callable[[str | None], None]
 """Called with the key whose cached entry is stale, or None: drop everything of this kind."""
 
@@ -36,8 +45,7 @@ class Counter:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(descriptor).st_size < SLOTS * _WIDTH:
-                # Room on the disk now, or an error now: a full disk must not kill a process that writes to its mapping.
-                os.posix_fallocate(descriptor, 0, SLOTS * _WIDTH)
+                reserve(descriptor, SLOTS * _WIDTH)
             self._map = mmap.mmap(descriptor, SLOTS * _WIDTH)
         finally:
             os.close(descriptor)

@@ -290,7 +290,12 @@ class Store:
         return foreign
 
     def prune(self, keep: int = _KEEP_CHANGES) -> int:
-        """Forget old changes; how many. A worker that had not read them drops everything instead. Commits by itself."""
+        """Forget old changes; how many. A worker that had not read them drops everything instead.
+
+        Commits by itself; within a group it does nothing, which is for the next time.
+        """
+        if self._open:
+            return 0
         with self.writing() as tx:
             row = tx.one("SELECT coalesce(max(seq), 0) FROM change")
             floor = (row[0] if row else 0) - keep

@@ -318,6 +318,9 @@ def test_a_dead_process_is_taken_over_once(place: Place):
     alive.recorder.flush()
     assert adopt(alive.store, place.data_dir, place.sealer) == 0, "both live"
     dead.die()
+    alive.write("b")
+    assert adopt(alive.store, place.data_dir, place.sealer) == 0, "within a group nothing is taken over"
+    alive.store.rollback()
     assert adopt(alive.store, place.data_dir, place.sealer) == 1
     assert adopt(alive.store, place.data_dir, place.sealer) == 0
     assert stored(alive.store) == ids

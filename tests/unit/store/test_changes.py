@@ -104,6 +104,9 @@ def test_pruned_changes_drop_everything_of_those_who_had_not_read_them(place: Pl
     other.refresh()
     assert cache.heard() == ["x"]
     assert store.prune(keep=100) == 0
+    change(store, "y")
+    assert store.prune(keep=0) == 0, "a group is others' to commit"
+    assert store.has_pending
 
 
 def test_far_behind_drops_everything(place: Place):
