@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from garrison.core.arn import parse_arn
 from garrison.core.errors import CommonError
@@ -24,11 +24,24 @@ LIMIT = 20_000
 """Entries that each cache holds before the older half goes."""
 
 USE_SECONDS = 60.0
-"""How often the last use of a key by the same service is written down, at most."""
+"""How often the last use of a key by the same service, and of a role, is written down, at most."""
 
 Dependency = tuple[str, str]
-Uses = dict[str, tuple[float, str, str]]
-"""Access key id to when (seconds since the epoch), for which service and in which Region it was last used."""
+
+
+class Use(NamedTuple):
+    """The last use of a long-term key, or of a role by one of its sessions."""
+
+    at: float
+    """Seconds since the epoch."""
+    service: str
+    region: str
+    account: str
+    """Whose key or role it is."""
+
+
+Uses = dict[str, Use]
+"""By access key id, or a role's unique id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +173,21 @@ class Principals:
             raise CommonError("unknown_access_key")
 
     def used(self, credential: Credential, service: str, region: str, now: float) -> None:
-        """Note that a long-term key was used; ``save_uses`` writes it down."""
-        if credential.principal.session is not None:
+        """Note that a long-term key, or a role, was used; ``save_uses`` writes it down.
+
+        A role once in :data:`USE_SECONDS`, a key also when it is used for another service or in another Region.
+        """
+        principal = credential.principal
+        role = principal.kind == "assumed-role"
+        if principal.session is not None and not role:
             return
-        key = credential.principal.access_key_id
+        key = credential.owner if role else principal.access_key_id
         last = self._used.get(key)
-        if last is None or now - last[0] >= USE_SECONDS or last[1] != service or last[2] != region:
+        elsewhere = last is not None and not role and (last.service, last.region) != (service, region)
+        if last is None or now - last.at >= USE_SECONDS or elsewhere:
             if len(self._used) >= LIMIT:
                 self._used.clear()
-            self._used[key] = self._unsaved[key] = (now, service, region)
+            self._used[key] = self._unsaved[key] = Use(now, service, region, principal.account)
 
     def take_uses(self) -> Uses:
         """What ``save_uses`` has to write, once: the caller gives it back where it could not be written."""
@@ -186,10 +205,14 @@ class Principals:
 
     @staticmethod
     def save_uses(tx: Transaction, taken: Uses) -> None:
-        """Write down when keys were last used. Call within a unit of work."""
-        sql = "UPDATE iam_access_key SET last_used = ?, last_used_service = ?, last_used_region = ? WHERE access_key_id = ?"
-        for key, (now, service, region) in taken.items():
-            tx.run(sql, now, service, region, key)
+        """Write down when keys and roles were last used. Call within a unit of work."""
+        of_key = "UPDATE iam_access_key SET last_used = ?, last_used_service = ?, last_used_region = ? WHERE access_key_id = ?"
+        of_role = "UPDATE iam_role SET last_used = ?, last_used_region = ? WHERE account = ? AND role_id = ?"
+        for key, use in taken.items():
+            if key.startswith("AROA"):
+                tx.run(of_role, use.at, use.region, use.account, key)
+            else:
+                tx.run(of_key, use.at, use.service, use.region, key)
 
     @property
     def has_unsaved_uses(self) -> bool:
