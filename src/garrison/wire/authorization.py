@@ -13,7 +13,7 @@ from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.operation import Check, Declaration, Keys, Target
 from garrison.core.principal import Principal
-from garrison.policy import Decision, GlobalContext, PolicyInputs, Request, authorize, denied_message, global_context
+from garrison.policy import Decision, PolicyInputs, Request, authorize, denied_message, global_context
 
 _NO_KEYS: Keys = {}
 
@@ -51,11 +51,13 @@ def authorize_call(checks: Iterator[Check], ctx: Context, inputs: PolicyInputs) 
     Answers the decision on the operation's own action. Raises CommonError("access_denied") with AWS's text.
     """
     first: Decision | None = None
+    decisions: list[Decision] = []
+    ctx.scratch["decisions"] = decisions
     for check in checks:
         decision = decide(check, ctx, inputs)
+        decisions.append(decision)
         if first is None or not decision.allowed:
             first = ctx.decision = decision
-            ctx.scratch["check"] = check
         if not decision.allowed:
             raise CommonError("access_denied", _denial(decision, ctx.principal, check))
     if first is None:
@@ -76,35 +78,3 @@ def _denial(decision: Decision, principal: Principal, check: Check) -> str:
         who = f"User: {principal.arn} is not authorized to perform: {check.action}"
         return f"{who} {target.denied_on} because {target.denied_because}"
     return usual.replace(f"on resource: {target.arn}", target.denied_on, 1)
-
-
-def denial_details(decision: Decision, principal: Principal) -> dict[str, Any]:
-    """What sts:DecodeAuthorizationMessage shows of a denial (STS API reference, DecodeAuthorizationMessage)."""
-    request = decision.request
-    matched = [
-        {
-            "statementId": ref.sid,
-            "effect": ref.effect.upper(),
-            "sourcePolicyId": ref.policy_id,
-            "sourcePolicyType": decision.policy_type,
-        }
-        for ref in decision.matched_statements
-    ]
-    known = request.context.known() if isinstance(request.context, GlobalContext) else {}
-    return {
-        "allowed": False,
-        "explicitDeny": decision.outcome == "explicitDeny",
-        "matchedStatements": {"items": matched},
-        "failures": {"items": []},
-        "context": {
-            "principal": {"id": principal.id, "name": principal.name, "arn": principal.arn},
-            "action": request.action,
-            "resource": request.resource,
-            "conditions": {"items": [{"key": key, "values": {"items": _values(value)}} for key, value in known.items()]},
-        },
-    }
-
-
-def _values(value: Any) -> list[dict[str, str]]:  # noqa: ANN401 - a condition key's value or values
-    several = value if isinstance(value, list | tuple | set | frozenset) else (value,)
-    return [{"value": str(each)} for each in several]

@@ -26,9 +26,10 @@ from garrison.core.operation import REGISTRY, Check, Declaration, Target
 from garrison.core.ports import Ports
 from garrison.identity.principals import Principals
 from garrison.identity.sts.messages import encode_message
+from garrison.policy import authorization_message
 from garrison.store import Store
 from garrison.wire import events
-from garrison.wire.authorization import authorize_call, declared_checks, denial_details
+from garrison.wire.authorization import authorize_call, declared_checks
 from garrison.wire.codec import codec
 from garrison.wire.exchange import Exchange
 from garrison.wire.routing import EXTRA_SIGNING_NAMES, Route, Router, RoutingError
@@ -269,7 +270,7 @@ class Gateway:
         ctx = exchange.ctx
         if ctx is None or exchange.service != "ec2" or ctx.decision is None:
             return
-        sealed = encode_message(self.ports.sealer, ctx.account, denial_details(ctx.decision, ctx.principal))
+        sealed = encode_message(self.ports.sealer, ctx.account, authorization_message(ctx.decision))
         error.message = (
             f"You are not authorized to perform this operation. {error.message}. Encoded authorization failure message: {sealed}"
         )
