@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import botocore.exceptions
+import botocore.parsers
 
 from tests.support.clients import boto
 from tests.support.server import Server
@@ -30,6 +31,8 @@ GONE = (
     botocore.exceptions.ResponseStreamingError,
 )
 """How a client sees that the server died."""
+CUT_OFF = (botocore.parsers.ResponseParserError, KeyError)
+"""How it sees an answer that lacks its end, where the server died while it wrote."""
 
 
 @dataclass(slots=True)
@@ -97,6 +100,9 @@ class Writer:
                 self.acknowledged.append(answer["ResponseMetadata"]["RequestId"])
         except GONE:
             pass
+        except CUT_OFF as error:
+            if self.server.process is not None:
+                self.failure = error
         except BaseException as error:  # noqa: BLE001 - handed to the test's own thread
             self.failure = error
 
