@@ -10,6 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from garrison.policy import (
+    Grant,
+    Granted,
     MalformedPolicy,
     PolicyInputs,
     PolicyKind,
@@ -27,8 +29,11 @@ from tests.support.policies import MINE, PRINCIPALS, World, policies, requests, 
 KINDS: tuple[PolicyKind, ...] = ("identity", "resource", "trust", "boundary", "session", "scp", "rcp")
 
 
-@given(worlds(), st.lists(requests(), min_size=20, max_size=20))
-def test_the_fast_and_the_slow_evaluator_agree(world: World, asked: list[Request]) -> None:
+GRANTED = st.none() | st.builds(Granted, st.just("g"), st.sampled_from(Grant), st.booleans())
+
+
+@given(worlds(), st.lists(requests(), min_size=20, max_size=20), GRANTED)
+def test_the_fast_and_the_slow_evaluator_agree(world: World, asked: list[Request], granted: Granted | None) -> None:
     for request in asked:
         fast = authorize(
             request,
@@ -36,6 +41,7 @@ def test_the_fast_and_the_slow_evaluator_agree(world: World, asked: list[Request
             resource_policy=world.resource_policy,
             resource_policy_decides=world.resource_policy_decides,
             rcps=world.rcps,
+            grants=lambda _request: granted,  # the same for every request
         )
         slow = reference_authorize(
             request,
@@ -43,6 +49,7 @@ def test_the_fast_and_the_slow_evaluator_agree(world: World, asked: list[Request
             resource_policy=world.resource_policy,
             resource_policy_decides=world.resource_policy_decides,
             rcps=world.rcps,
+            grants=lambda _request: granted,  # the same for every request
         )
         assert not fast.errors
         assert (fast.outcome, fast.decided_by) == (slow.outcome, slow.decided_by)

@@ -32,6 +32,8 @@ class Target:
     """Its resource-based policy, compiled (``policy.Policy``); None where it has none."""
     policy_decides: bool = False
     """True where an identity policy alone is never enough (KMS key policy, role trust policy)."""
+    grants: Any = None
+    """Its grants, beside the policy: what allows a request though no policy does (``policy.Grants``); None where it has none."""
     keys: Keys = field(default_factory=dict)
     """Condition keys of this resource alone."""
     denied_on: str = ""

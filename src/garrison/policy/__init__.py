@@ -8,9 +8,10 @@ from garrison.policy.context_keys import context_keys
 from garrison.policy.decision import Decision, Outcome, denied_message
 from garrison.policy.document import Document, PolicyKind, Position, Statement
 from garrison.policy.errors import MalformedPolicy, PolicyTooLarge
-from garrison.policy.evaluate import PolicyInputs, Request, authorize
+from garrison.policy.evaluate import Granted, Grants, PolicyInputs, Request, authorize
 from garrison.policy.explain import Explanation, explain, render_explanation
 from garrison.policy.message import authorization_message
+from garrison.policy.principal import Grant
 from garrison.policy.validate import parse_policy
 from garrison.policy.variables import Value
 
@@ -19,6 +20,9 @@ __all__ = [
     "Document",
     "Explanation",
     "GlobalContext",
+    "Grant",
+    "Granted",
+    "Grants",
     "MalformedPolicy",
     "Outcome",
     "Policy",

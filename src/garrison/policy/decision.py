@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Outcome = Literal["allowed", "implicitDeny", "explicitDeny"]
 """SimulatePolicy's words."""
-DecidedBy = PolicyKind | Literal["root"]
+DecidedBy = PolicyKind | Literal["root", "grant"]
 
 _TYPE_NAMES: dict[str, str] = {
     "identity": "identity-based policy",
@@ -28,6 +28,7 @@ _TYPE_NAMES: dict[str, str] = {
     "scp": "service control policy",
     "rcp": "resource control policy",
     "root": "account root user",
+    "grant": "grant",
 }
 _EXPLICIT: dict[str, str] = {
     "identity": "an identity-based policy",
@@ -45,9 +46,10 @@ class Decision:
 
     ``decided_by``: the type of policy that settled it; for an implicit deny, the type that had no Allow.
     ``matched``: the statements it rests on. ``errors``: policies that could not be evaluated and so did not count as an Allow.
+    ``grant``: the id of the resource's grant that stood in for its policy, empty where none did.
     """
 
-    __slots__ = ("decided_by", "errors", "inputs", "matched", "outcome", "rcps", "request", "resource_policy")
+    __slots__ = ("decided_by", "errors", "grant", "inputs", "matched", "outcome", "rcps", "request", "resource_policy")
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Decision:
         resource_policy: Policy | None,
         rcps: tuple[PolicySet, ...],
         errors: tuple[str, ...] = (),
+        grant: str = "",
     ) -> None:
         self.outcome: Outcome = outcome
         self.decided_by: DecidedBy = decided_by
@@ -68,6 +71,7 @@ class Decision:
         self.resource_policy = resource_policy
         self.rcps = rcps
         self.errors = errors
+        self.grant = grant
 
     @property
     def allowed(self) -> bool:

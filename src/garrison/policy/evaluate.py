@@ -7,12 +7,16 @@ requests within a single account" and "Cross-account policy evaluation logic".
 2. Every level of resource control policies must allow,
 3. and every level of service control policies.
 4. Then resource policy, identity policies, boundary and session policies, as the directness of the grant asks for.
+
+A resource may have grants beside its policy (KMS): each is one more Allow on the resource's side, and never a Deny. Source: KMS
+Developer Guide, "Troubleshooting key access".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from garrison.core.principal import Principal
 from garrison.policy.compile import CompiledStatement, Policy, PolicySet
@@ -67,6 +71,20 @@ class Request:
     canonical_id: str = ""
 
 
+class Granted(NamedTuple):
+    """A grant on the resource that allows the request."""
+
+    id: str
+    level: Grant
+    """How directly it names the caller; it is limited as a resource policy's statement of that level is."""
+    trusted: bool
+    """Issued by the caller's own account, which needs no identity policy to trust the resource of another one then."""
+
+
+Grants = Callable[[Request], Granted | None]
+"""The resource's grants: the most direct one that allows the request."""
+
+
 def authorize(
     request: Request,
     inputs: PolicyInputs,
@@ -74,13 +92,15 @@ def authorize(
     resource_policy: Policy | None = None,
     resource_policy_decides: bool = False,
     rcps: tuple[PolicySet, ...] = (),
+    grants: Grants | None = None,
 ) -> Decision:
     """Decide one request.
 
-    ``resource_policy_decides``: identity policies alone are never enough (KMS key policy, role trust policy). Never raises:
-    where a policy or a key cannot be evaluated the answer is an implicit deny, with the kind of error in ``errors``.
+    ``resource_policy_decides``: identity policies alone are never enough (KMS key policy, role trust policy). ``grants`` is asked
+    only where the resource's policy does not allow by itself. Never raises: where a policy, a grant or a key cannot be evaluated
+    the answer is an implicit deny, with the kind of error in ``errors``.
     """
-    question = _Question(request, inputs, resource_policy, rcps, decides=resource_policy_decides)
+    question = _Question(request, inputs, resource_policy, rcps, decides=resource_policy_decides, grants=grants)
     try:
         return question.decide()
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the answer is no
@@ -106,7 +126,7 @@ def speaks_of(statement: CompiledStatement, request: Request, *, bounded: bool) 
 class _Question:
     """One request on its way through the order of evaluation."""
 
-    __slots__ = ("at", "decides", "get", "inputs", "kind", "rcps", "request", "resource_policy")
+    __slots__ = ("at", "decides", "get", "grants", "inputs", "kind", "rcps", "request", "resource_policy")
 
     def __init__(
         self,
@@ -116,12 +136,14 @@ class _Question:
         rcps: tuple[PolicySet, ...],
         *,
         decides: bool,
+        grants: Grants | None,
     ) -> None:
         self.request = request
         self.inputs = inputs
         self.resource_policy = resource_policy
         self.rcps = rcps
         self.decides = decides
+        self.grants = grants
         self.get: Getter = request.context.get
         self.kind = request.principal.kind
         self.at: DecidedBy = "identity"
@@ -134,8 +156,9 @@ class _Question:
         by: DecidedBy,
         matched: tuple[CompiledStatement, ...] = (),
         errors: tuple[str, ...] = (),
+        grant: str = "",
     ) -> Decision:
-        return Decision(outcome, by, matched, self.request, self.inputs, self.resource_policy, self.rcps, errors)
+        return Decision(outcome, by, matched, self.request, self.inputs, self.resource_policy, self.rcps, errors, grant)
 
     @property
     def resource_kind(self) -> DecidedBy:
@@ -153,12 +176,33 @@ class _Question:
             if self._allow(level, "scp") is None:
                 return self.answer("implicitDeny", "scp")
         granted, grant = self._resource_grant()
+        owner = self.request.resource_account
+        foreign = owner != self.request.principal.account and owner not in _NOBODYS
+        decision = self._by_policies(granted, grant, foreign=foreign)
+        return decision if decision.allowed or self.grants is None else self._by_grant(decision, foreign=foreign)
+
+    def _by_policies(self, granted: CompiledStatement | None, grant: Grant, *, foreign: bool) -> Decision:
+        """What the resource's policy and the caller's own say together."""
         if self.kind in {"service", "anonymous"}:
             return self._from_resource(granted)
-        owner = self.request.resource_account
-        if owner == self.request.principal.account or owner in _NOBODYS:
-            return self._same_account(granted, grant)
-        return self._cross_account(granted)
+        return self._cross_account(granted) if foreign else self._same_account(granted, grant)
+
+    def _by_grant(self, otherwise: Decision, *, foreign: bool) -> Decision:
+        """A grant in the place of the resource policy's Allow; ``otherwise`` where there is none."""
+        self.at = "grant"
+        found = self.grants(self.request) if self.grants is not None else None
+        if found is None or found.level is Grant.NONE:
+            return otherwise
+        decision = self._limited_grant(found, foreign=foreign)
+        decision.grant = found.id
+        return decision
+
+    def _limited_grant(self, found: Granted, *, foreign: bool) -> Decision:
+        if self.kind in {"service", "anonymous"}:
+            return self.answer("allowed", "grant")
+        if found.level is Grant.ACCOUNT or (foreign and not found.trusted):
+            return self._by_identity(())
+        return self.answer("allowed", "grant") if found.level is Grant.DIRECT else self._limited("allowed", "grant", ())
 
     # -- the parts ---------------------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class Explanation:
     statements: tuple[StatementReport, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """A JSON object: ``outcome``, ``decidedBy``, ``request``, ``statements``, ``missingKeys``, ``errors``."""
+        """A JSON object: ``outcome``, ``decidedBy``, ``request``, ``grantId``, ``statements``, ``missingKeys``, ``errors``."""
         decision = self.decision
         return {
             "outcome": decision.outcome,
@@ -64,6 +64,7 @@ class Explanation:
                 "resource": decision.request.resource,
                 "resourceAccount": decision.request.resource_account,
             },
+            "grantId": decision.grant,
             "statements": [_statement_json(report) for report in self.statements],
             "missingKeys": list(decision.missing_keys),
             "errors": list(decision.errors),
@@ -83,6 +84,8 @@ def _lines(explanation: Mapping[str, Any]) -> Iterator[str]:
     request, statements = explanation["request"], explanation["statements"]
     asked = f"{request['principal'] or 'anonymous'} {request['action']} {request['resource']}"
     yield f"{explanation['outcome']} ({explanation['decidedBy']}): {asked}"
+    if explanation.get("grantId"):
+        yield f"- grant {explanation['grantId']} names the caller and the action"
     spoken = [statement for statement in statements if statement["action"]]
     for statement in spoken:
         yield from _statement_lines(statement)

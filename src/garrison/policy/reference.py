@@ -20,7 +20,7 @@ from garrison.policy.document import Condition, Document, PrincipalElement, Stat
 
 if TYPE_CHECKING:
     from garrison.policy.compile import Policy, PolicySet
-    from garrison.policy.evaluate import PolicyInputs, Request
+    from garrison.policy.evaluate import Grants, PolicyInputs, Request
     from garrison.policy.variables import Value
 
 
@@ -48,15 +48,41 @@ class Unresolved(Exception):  # noqa: N818 - an answer, not a fault
     """A variable without a value."""
 
 
-def reference_authorize(  # noqa: C901, PLR0911 - the whole order of evaluation on one page is the point
+def reference_authorize(
     request: Request,
     inputs: PolicyInputs,
     *,
     resource_policy: Policy | None = None,
     resource_policy_decides: bool = False,
     rcps: tuple[PolicySet, ...] = (),
+    grants: Grants | None = None,
 ) -> Answer:
     """The same question as ``evaluate.authorize``, the slow way."""
+    plain = _without_grants(
+        request, inputs, resource_policy=resource_policy, resource_policy_decides=resource_policy_decides, rcps=rcps
+    )
+    found = grants(request) if grants is not None else None
+    if plain.outcome != "implicitDeny" or plain.decided_by in {"rcp", "scp"} or found is None or found.level == 0:
+        return plain
+    if request.principal.kind in {"service", "anonymous"}:
+        return Answer("allowed", "grant")
+    foreign = request.resource_account not in {"", "aws", request.principal.account}
+    limits = [("boundary", _documents(inputs.boundary))] if inputs.boundary is not None else []
+    limits += [("session", _documents(level)) for level in inputs.sessions]
+    by_account, by_itself = found.level == 1, found.level == 3
+    if by_account or (foreign and not found.trusted):
+        return _own(request, _documents(inputs.identity), limits)
+    return Answer("allowed", "grant") if by_itself else _within(request, limits, "grant")
+
+
+def _without_grants(  # noqa: C901, PLR0911 - the whole order of evaluation on one page is the point
+    request: Request,
+    inputs: PolicyInputs,
+    *,
+    resource_policy: Policy | None,
+    resource_policy_decides: bool,
+    rcps: tuple[PolicySet, ...],
+) -> Answer:
     own_policies = request.principal.kind not in {"service", "anonymous"}
     levels: list[tuple[str, list[Document]]] = [("rcp", _documents(level)) for level in rcps]
     if own_policies:

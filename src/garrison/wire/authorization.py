@@ -42,7 +42,13 @@ def decide(check: Check, ctx: Context, inputs: PolicyInputs) -> Decision:
         principal=ctx.principal,
         context=context,
     )
-    return authorize(request, inputs, resource_policy=target.policy, resource_policy_decides=target.policy_decides)
+    return authorize(
+        request,
+        inputs,
+        resource_policy=target.policy,
+        resource_policy_decides=target.policy_decides,
+        grants=target.grants,
+    )
 
 
 def authorize_call(checks: Iterator[Check], ctx: Context, inputs: PolicyInputs) -> Decision:

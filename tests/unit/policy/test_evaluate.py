@@ -13,6 +13,8 @@ import pytest
 from garrison.core.principal import Principal
 from garrison.policy import (
     Decision,
+    Grant,
+    Granted,
     MalformedPolicy,
     Policy,
     PolicyInputs,
@@ -22,6 +24,7 @@ from garrison.policy import (
     Value,
     authorize,
     compile_policy,
+    explain,
     fold_keys,
 )
 from garrison.policy.reference import reference_authorize
@@ -70,11 +73,15 @@ def ask(
     owner: str = MINE,
     action: str = "s3:GetObject",
     keys: Mapping[str, Value] | None = None,
+    granted: Granted | None = None,
 ) -> Decision:
     request = Request(action, OBJECT, owner, caller, fold_keys(keys or {}))
     inputs = PolicyInputs(identity, boundary, session, scps)
-    decision = authorize(request, inputs, resource_policy=resource, resource_policy_decides=decides, rcps=rcps)
-    slow = reference_authorize(request, inputs, resource_policy=resource, resource_policy_decides=decides, rcps=rcps)
+    grants = (lambda _request: granted) if granted is not None else None
+    decision = authorize(request, inputs, resource_policy=resource, resource_policy_decides=decides, rcps=rcps, grants=grants)
+    slow = reference_authorize(
+        request, inputs, resource_policy=resource, resource_policy_decides=decides, rcps=rcps, grants=grants
+    )
     assert not decision.errors
     assert (decision.outcome, decision.decided_by) == slow
     return decision
@@ -366,6 +373,70 @@ def test_everything_in_play_is_named_once_and_in_order() -> None:
         "session",
         "session",
     ]
+
+
+# -- grants, which a resource has beside its policy: KMS Developer Guide, "Troubleshooting key access", "Grants in AWS KMS" ----------
+
+BY_NAME, BY_ROLE, BY_ACCOUNT = (Granted("g", level, trusted=False) for level in (Grant.DIRECT, Grant.ENTITY, Grant.ACCOUNT))
+
+
+@pytest.mark.parametrize(
+    ("caller", "granted", "alone", "bounded", "in_session"),
+    [
+        (ANN, BY_NAME, "allowed grant", "allowed grant", "allowed grant"),
+        (JOB, BY_ROLE, "allowed grant", "implicitDeny boundary", "implicitDeny session"),
+        (ANN, BY_ACCOUNT, "implicitDeny identity", "implicitDeny identity", "implicitDeny identity"),
+        (ROOT, BY_ACCOUNT, "allowed root", "implicitDeny boundary", "implicitDeny session"),
+        (TRAIL, BY_NAME, "allowed grant", "allowed grant", "allowed grant"),
+        (ANN, Granted("g", Grant.NONE, trusted=True), "implicitDeny resource", "implicitDeny resource", "implicitDeny resource"),
+    ],
+)
+def test_a_grant_stands_in_for_the_resource_policy(
+    caller: Principal, granted: Granted, alone: str, bounded: str, in_session: str
+) -> None:
+    situation: dict[str, Any] = {"granted": granted, "decides": True, "resource": bucket({"AWS": OTHER})}
+    assert verdict(caller, **situation) == alone
+    assert verdict(caller, boundary=ELSE, **situation) == bounded
+    assert verdict(caller, session=ELSE_SESSION, **situation) == in_session
+
+
+@pytest.mark.parametrize("where", ["identity", "boundary", "session", "scps", "resource", "rcps"])
+def test_no_grant_outweighs_a_deny(where: str) -> None:
+    kind: Any = {"scps": "scp", "rcps": "rcp"}.get(where, where)
+    denied: Any = {"resource": bucket("*", Effect="Deny"), "rcp": PolicySet([policy("rcp", "Deny")])}.get(kind) or deny(kind)
+    situation: dict[str, Any] = {where: (denied,) if where in {"scps", "rcps"} else denied, "granted": BY_NAME}
+    assert verdict(ANN, **situation) == f"explicitDeny {kind}"
+
+
+def test_no_grant_reaches_past_an_organization() -> None:
+    assert verdict(ANN, scps=(NOTHING,), granted=BY_NAME) == "implicitDeny scp"
+    assert verdict(ANN, rcps=(NOTHING,), granted=BY_NAME) == "implicitDeny rcp"
+
+
+def test_a_grant_on_another_accounts_resource_needs_trust_of_the_callers_own_account() -> None:
+    """By an identity policy, or because the caller's account issued it."""
+    assert verdict(ANN, owner=OTHER, granted=BY_NAME) == "implicitDeny identity"
+    assert verdict(ANN, owner=OTHER, granted=BY_NAME, identity=allow()) == "allowed identity"
+    assert verdict(ANN, owner=OTHER, granted=BY_NAME._replace(trusted=True)) == "allowed grant"
+    assert verdict(ANN, owner=OTHER, granted=BY_ACCOUNT._replace(trusted=True)) == "implicitDeny identity"
+    assert verdict(JOB, owner=OTHER, granted=BY_ROLE._replace(trusted=True), session=ELSE_SESSION) == "implicitDeny session"
+
+
+def test_the_decision_names_its_grant() -> None:
+    decision = ask(ANN, granted=BY_NAME)
+    assert (decision.grant, decision.matched) == ("g", ())
+    assert explain(decision).as_json()["grantId"] == "g"
+    assert "- grant g names the caller and the action" in explain(decision).as_text()
+    assert ask(ANN, granted=BY_NAME, identity=allow()).grant == ""
+
+
+def test_a_grant_that_cannot_be_evaluated_allows_nothing() -> None:
+    def broken(_request: Request) -> Granted | None:
+        raise LookupError
+
+    request = Request("s3:GetObject", OBJECT, MINE, ANN, {})
+    decision = authorize(request, PolicyInputs(), grants=broken)
+    assert (decision.outcome, decision.decided_by, decision.errors) == ("implicitDeny", "grant", ("LookupError",))
 
 
 class Broken(dict[str, Value]):
