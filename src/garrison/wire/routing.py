@@ -121,6 +121,9 @@ class Router:
             return self._route_cbor(service, request, signing_service)
         if target and "json" in protocols:
             return self._route_json(service, target, signing_service)
+        owner = self._targets.get(target.rpartition(".")[0]) if target else None
+        if owner is not None:
+            self._check_scope(owner, "json", signing_service)
         if protocols[0] in QUERY_PROTOCOLS:
             return self._route_query(service, protocols[0], request, signing_service)
         if protocols[0] in REST_PROTOCOLS:
