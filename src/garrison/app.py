@@ -326,7 +326,7 @@ def _service_event(source: str, name: str, item: ConfigurationItem, now: float) 
         principal=Principal(kind="service", account=item.account, arn="", id="", service=source),
         call=Call(source_ip=source, user_agent=source),
         account=item.account,
-        region=item.region,
+        region="us-east-1",  # where CloudTrail records what has no Region
         source=source,
         name=name,
         read_only=False,

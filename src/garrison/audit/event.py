@@ -140,7 +140,7 @@ class DecisionRecord(msgspec.Struct, omit_defaults=True):
     """Why a call was allowed or denied. Kept beside the event, not inside it."""
 
     outcome: str
-    """``allow``, ``explicit-deny``, ``implicit-deny``, or ``not-evaluated`` where no policy was asked."""
+    """``allowed``, ``explicitDeny`` or ``implicitDeny``."""
     action: str = ""
     resource: str = ""
     policy_type: str = ""
@@ -148,6 +148,8 @@ class DecisionRecord(msgspec.Struct, omit_defaults=True):
     matched: Sequence[Matched] = ()
     considered: Sequence[str] = ()
     """Every policy that was looked at."""
+    marks: Sequence[str] = ()
+    """Of each of them its kind and a digest of its text, ``identity:0123456789abcdef``."""
     keys: Mapping[str, Any] = {}
     """The condition keys and values of the request."""
     further: Sequence[DecisionRecord] = ()

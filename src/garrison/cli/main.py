@@ -81,13 +81,13 @@ def _first_words(settings: Settings, listener: Listener, found: FirstCredentials
 
 
 def _register() -> None:
-    from garrison.cli import accounts, doctor, profile, state, trail  # noqa: PLC0415 - they add themselves to the group above
+    from garrison.cli import accounts, doctor, explain, profile, state, trail  # noqa: PLC0415 - they add themselves to the group above
 
     for command in (
         profile.init,
         doctor.status,
         doctor.doctor,
-        trail.explain,
+        explain.explain,
         trail.audit,
         state.backup,
         state.restore,

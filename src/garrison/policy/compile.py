@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from garrison.policy.conditions import ConditionTest, compile_condition
 from garrison.policy.document import Document, PolicyKind, Position, Statement
@@ -147,7 +148,7 @@ def _index(
 class Policy:
     """One compiled policy. Immutable, but for what it remembers of actions asked for."""
 
-    __slots__ = ("_memo", "alone", "arn", "attached_to", "document", "id", "kind", "name", "statements")
+    __slots__ = ("_mark", "_memo", "alone", "arn", "attached_to", "document", "id", "kind", "name", "statements")
 
     def __init__(self, document: Document, *, id: str, arn: str, name: str, attached_to: str) -> None:  # noqa: A002 - AWS's word
         self.document = document
@@ -158,7 +159,15 @@ class Policy:
         self.attached_to = attached_to
         self.statements = tuple(CompiledStatement(statement, document, self._ref(statement)) for statement in document.statements)
         self._memo: dict[str, tuple[CompiledStatement, ...]] = {}
+        self._mark = ""
         self.alone = PolicySet((self,))
+
+    @property
+    def mark(self) -> str:
+        """Its kind and sixteen hex digits of its text's SHA-256: whether a policy is still the one that decided."""
+        if not self._mark:
+            self._mark = mark_of(self.kind, self.document.text)
+        return self._mark
 
     def _ref(self, statement: Statement) -> StatementRef:
         return StatementRef(
@@ -183,6 +192,11 @@ class Policy:
                 self._memo.clear()
             self._memo[action] = found
         return found
+
+
+def mark_of(kind: PolicyKind, text: str) -> str:
+    """``identity:0123456789abcdef``: see :attr:`Policy.mark`."""
+    return f"{kind}:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 class PolicySet:

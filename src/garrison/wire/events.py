@@ -12,12 +12,14 @@ from garrison.core.errors import ServiceError
 from garrison.core.ids import uuid4
 from garrison.core.model import load_metadata
 from garrison.core.operation import Declaration
-from garrison.policy import Decision
+from garrison.policy import Decision, GlobalContext
 from garrison.wire.exchange import Exchange
 from garrison.wire.faults import fault
 
 _GLOBAL = {"iam", "sts", "organizations", "artifact", "shield"}
 """Services without Regions, which CloudTrail records in us-east-1 (CloudTrail User Guide, "Global service events")."""
+MAX_FURTHER = 16
+"""Decisions beside the first that one event keeps."""
 _MAX_NAME = 128
 """Characters of a name that only an unproven request gave: no operation of AWS's has a longer one."""
 
@@ -113,17 +115,29 @@ def _resource_type(arn: str) -> str:
 
 
 def decision_record(exchange: Exchange) -> DecisionRecord | None:
-    """The decision with its reasons, as it is kept beside the event; None where no policy was asked."""
+    """The decision with its reasons, as it is kept beside the event; None where no policy was asked.
+
+    The one that settled the call, and with it the others that the call needed, at most MAX_FURTHER.
+    """
     decision = exchange.decision
     if decision is None:
         return None
-    request = decision.request
+    record = _record(decision)
+    asked = exchange.ctx.scratch.get("decisions", ()) if exchange.ctx is not None else ()
+    if len(asked) > 1:
+        record.further = [_record(other) for other in asked if other is not decision][:MAX_FURTHER]
+    return record
+
+
+def _record(decision: Decision) -> DecisionRecord:
+    request, considered = decision.request, tuple(decision.considered())
     return DecisionRecord(
         outcome=decision.outcome,
         action=request.action,
         resource=request.resource,
         policy_type=decision.decided_by,
         matched=[Matched(ref.policy_arn or ref.policy_id, ref.index, ref.sid, ref.effect) for ref in decision.matched_statements],
-        considered=[policy.arn or policy.id for policy in decision.considered()],
-        keys=request.context.known(),  # type: ignore[attr-defined] # the gateway's requests hold a GlobalContext
+        considered=[policy.arn or policy.id for policy in considered],
+        marks=[policy.mark for policy in considered],
+        keys=request.context.known() if isinstance(request.context, GlobalContext) else {},
     )
