@@ -118,7 +118,7 @@ def _policies_on_identities() -> Iterator[Step]:
         yield iam(f"Get{kind}Policy", PolicyName="own", **owner)
         yield iam(f"List{kind}Policies", **owner)
     for kind, name, item in (OWNERS[0], OWNERS[2]):
-        owner: dict[str, Any] = {f"{kind}Name": name}
+        owner = {f"{kind}Name": name}
         yield iam(f"Put{kind}PermissionsBoundary", item, PermissionsBoundary=AWS_POLICY, **owner)
         yield iam(f"Tag{kind}", item._replace(tags={**TAGS, "more": "x"}), Tags=[{"Key": "more", "Value": "x"}], **owner)
         yield iam(f"List{kind}Tags", **owner)
