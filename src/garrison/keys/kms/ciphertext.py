@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
 from garrison.core.ids import Random
+from garrison.keys.kms.algorithms.base import Secret
 
 MATERIAL_BYTES = 32
 ID_BYTES = 32
@@ -67,22 +68,19 @@ def material_id_of(blob: bytes) -> str:
     return blob[1 : 1 + ID_BYTES].hex()
 
 
-class Material:
+class Material(Secret):
     """The 256-bit secret of a symmetric key. Its bytes stay in here."""
 
-    __slots__ = ("_key", "_prefix", "id")
+    __slots__ = ("_key", "_prefix")
 
     def __init__(self, id: str, key: bytes) -> None:  # noqa: A002 - AWS's word for it
         """``id`` is 64 hex digits: AWS's KeyMaterialId."""
         if len(key) != MATERIAL_BYTES:
             msg = f"key material has {MATERIAL_BYTES} bytes, not {len(key)}"
             raise ValueError(msg)
-        self.id = id
+        super().__init__(id)
         self._key = key
         self._prefix = _VERSION + bytes.fromhex(id)
-
-    def __repr__(self) -> str:
-        return f"<Material {self.id}>"
 
     def encrypt(self, random: Random, plaintext: bytes, context: Mapping[str, str] | None = None) -> bytes:
         """A ciphertext of version 1."""
