@@ -148,3 +148,24 @@ def _find(tx: Transaction, queries: dict[str, str], kind: str, account: str, key
         return None
     unique, name, path = row
     return _Identity(unique, name, f"arn:aws:iam::{account}:{kind}{path}{name}")
+
+
+def principal_id(tx: Transaction, name: str) -> str | None:
+    """What one principal is kept as: its unique id, the account of a root ARN, else the name; None where there is nobody.
+
+    ``name`` is the ARN of a root user, user, role, role's session or federated user; anything else is nobody.
+    """
+    try:
+        arn = parse_arn(name)
+    except ValueError:
+        return None
+    if arn.service == "iam" and arn.resource == "root":
+        return arn.account or None
+    if arn.service not in {"iam", "sts"} or (arn.service == "iam" and arn.resource_type not in {"user", "role"}):
+        return None
+    return _unique_id(tx, name)
+
+
+def principal_name(tx: Transaction, name: str, unique: str) -> str:
+    """The ARN that a principal has now, who was named and is kept as :func:`principal_id` has it; its bare id once it is gone."""
+    return _current(tx, name, unique) if unique.startswith(("AIDA", "AROA")) else name

@@ -13,7 +13,7 @@ from garrison.api import kms as api
 from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.operation import Check, Target, operation
-from garrison.keys.kms import conditions, errors, names, states
+from garrison.keys.kms import conditions, errors, grant_tokens, names, states
 from garrison.keys.kms.ciphertext import Material, Unreadable, material_id_of
 from garrison.keys.kms.conditions import SYMMETRIC
 from garrison.keys.kms.live import LiveKey
@@ -21,14 +21,8 @@ from garrison.keys.kms.live import LiveKey
 IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
 
 
-def usable(key: LiveKey, algorithm: str | None, grant_tokens: Sequence[str] | None) -> Material:
-    """The material to encrypt with.
-
-    Raises InvalidGrantTokenException (there are no grants, so no token is one), DisabledException, KMSInvalidStateException,
-    InvalidKeyUsageException.
-    """
-    if grant_tokens:
-        raise errors.grant_token()
+def usable(key: LiveKey, algorithm: str | None) -> Material:
+    """The material to encrypt with. Raises DisabledException, KMSInvalidStateException, InvalidKeyUsageException."""
     states.must_be_usable(key)
     if algorithm not in {None, key.spec}:
         raise errors.wrong_algorithm(algorithm or "", key.spec)
@@ -46,7 +40,7 @@ def without_blobs(**members: Any) -> Mapping[str, Any]:  # noqa: ANN401 - member
 
 
 def _encrypting(ctx: Context, req: api.EncryptRequest) -> Target:
-    return names.named(ctx, req.key_id).target
+    return names.named(ctx, req.key_id, tokens=req.grant_tokens).target
 
 
 def _encrypt_context(ctx: Context, req: api.EncryptRequest) -> dict[str, Any]:
@@ -71,7 +65,7 @@ def _encrypt_audit(req: api.EncryptRequest) -> Mapping[str, Any]:
 def encrypt(ctx: Context, req: api.EncryptRequest) -> api.EncryptResponse:
     """Encrypt up to 4,096 bytes under a key, bound to an encryption context."""
     key = names.named(ctx, req.key_id).key
-    material = usable(key, req.encryption_algorithm, req.grant_tokens)
+    material = usable(key, req.encryption_algorithm)
     if req.dry_run:
         raise errors.dry_run()
     blob = material.encrypt(ctx.random, req.plaintext, req.encryption_context)
@@ -127,6 +121,7 @@ def _opened(key: LiveKey, blob: bytes | None, context: Mapping[str, str] | None,
 
 
 def _decrypting(ctx: Context, req: api.DecryptRequest) -> Target:
+    grant_tokens.honour(ctx, req.grant_tokens)
     return _source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).target
 
 
@@ -152,7 +147,7 @@ def _decrypt_audit(req: api.DecryptRequest) -> Mapping[str, Any]:
 def decrypt(ctx: Context, req: api.DecryptRequest) -> api.DecryptResponse:
     """Decrypt what a key encrypted, under exactly the encryption context that it was encrypted with."""
     key = _source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).key
-    usable(key, req.encryption_algorithm, req.grant_tokens)
+    usable(key, req.encryption_algorithm)
     if req.recipient is not None:
         raise errors.not_built("Recipient")
     if req.dry_run and IGNORE_CIPHERTEXT in (req.dry_run_modifiers or ()):
@@ -171,6 +166,7 @@ def _from(ctx: Context, req: api.ReEncryptRequest) -> names.Named:
 
 
 def _from_target(ctx: Context, req: api.ReEncryptRequest) -> Target:
+    grant_tokens.honour(ctx, req.grant_tokens)
     return _from(ctx, req).target
 
 
@@ -226,8 +222,8 @@ def _re_encrypt_audit(req: api.ReEncryptRequest) -> Mapping[str, Any]:
 def re_encrypt(ctx: Context, req: api.ReEncryptRequest) -> api.ReEncryptResponse:
     """Decrypt under one key and encrypt under another; the plaintext stays inside."""
     source, destination = _from(ctx, req).key, names.named(ctx, req.destination_key_id).key
-    usable(source, req.source_encryption_algorithm, req.grant_tokens)
-    target = usable(destination, req.destination_encryption_algorithm, req.grant_tokens)
+    usable(source, req.source_encryption_algorithm)
+    target = usable(destination, req.destination_encryption_algorithm)
     if req.dry_run and IGNORE_CIPHERTEXT in (req.dry_run_modifiers or ()):
         raise errors.dry_run()
     plaintext, material = _opened(

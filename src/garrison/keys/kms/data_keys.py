@@ -16,7 +16,7 @@ _LENGTHS = {"AES_128": 16, "AES_256": 32}
 
 
 def _target(ctx: Context, req: Any) -> Target:  # noqa: ANN401 - either request
-    return names.named(ctx, req.key_id).target
+    return names.named(ctx, req.key_id, tokens=req.grant_tokens).target
 
 
 def _context(ctx: Context, req: Any) -> dict[str, Any]:  # noqa: ANN401 - either request
@@ -45,7 +45,7 @@ def generate_data_key(ctx: Context, req: api.GenerateDataKeyRequest) -> api.Gene
     """Make a data key; answer it in the clear and encrypted."""
     length = _length(req)
     key = names.named(ctx, req.key_id).key
-    material = usable(key, None, req.grant_tokens)
+    material = usable(key, None)
     if req.recipient is not None:
         raise errors.not_built("Recipient")
     if req.dry_run:
@@ -62,7 +62,7 @@ def generate_data_key_without_plaintext(
     """Make a data key; answer it encrypted only."""
     length = _length(req)
     key = names.named(ctx, req.key_id).key
-    material = usable(key, None, req.grant_tokens)
+    material = usable(key, None)
     if req.dry_run:
         raise errors.dry_run()
     blob = material.encrypt(ctx.random, ctx.random(length), req.encryption_context)

@@ -21,11 +21,6 @@ def own_key(ctx: Context, req: Any) -> Target:  # noqa: ANN401 - any request tha
     return names.own(ctx, req.key_id).target
 
 
-def any_key(ctx: Context, req: Any) -> Target:  # noqa: ANN401 - any request that names a key
-    """The key of a request, for operations across accounts and by alias."""
-    return names.named(ctx, req.key_id).target
-
-
 def caller(ctx: Context, _req: Any) -> dict[str, Any]:  # noqa: ANN401 - any request
     """The condition keys of operations that have no others."""
     return conditions.caller(ctx)
@@ -119,12 +114,14 @@ def _describing(ctx: Context, req: api.DescribeKeyRequest) -> dict[str, Any]:
     return conditions.cryptographic(ctx, alias=names.named(ctx, req.key_id).alias, algorithm=None)
 
 
-@operation("kms", resource=any_key, context=_describing, read=True)
+def _described(ctx: Context, req: api.DescribeKeyRequest) -> Target:
+    return names.named(ctx, req.key_id, tokens=req.grant_tokens).target
+
+
+@operation("kms", resource=_described, context=_describing, read=True)
 def describe_key(ctx: Context, req: api.DescribeKeyRequest) -> api.DescribeKeyResponse:
     """Show a key's metadata, in any state."""
     key = names.named(ctx, req.key_id).key
-    if req.grant_tokens:
-        raise errors.grant_token()
     return api.DescribeKeyResponse(key_metadata=items.metadata(key))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from garrison.core.operation import Target
 from garrison.core.ports import Sealer, Transaction
 from garrison.keys.kms.ciphertext import Material
+from garrison.keys.kms.live_grants import LiveGrants
 from garrison.policy import Policy, compile_policy
 from garrison.store import Store
 
@@ -107,6 +108,7 @@ class LiveKeys:
         self._keys: _Recent[LiveKey] = _Recent(keys, self._forget_materials)
         self._aliases: _Recent[str] = _Recent(aliases)
         self._by_material: dict[tuple[str, str], LiveKey] = {}
+        self.grants = LiveGrants(store)
         store.on_change("kms-key", self._drop_key)
         store.on_change("kms-alias", self._drop_alias)
 
@@ -203,6 +205,7 @@ class LiveKeys:
                 tags=tags,
                 policy=compiled(resolved),
                 policy_decides=True,
+                grants=self.grants.of_key(region, key_id),
                 keys=key_conditions(spec, usage, origin, multi_region=bool(multi_region), aliases=aliases),
             ),
         )

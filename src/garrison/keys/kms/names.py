@@ -7,13 +7,14 @@ Sources: KMS API Reference, "DescribeKey", parameter KeyId; texts recorded on AW
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from garrison.core.arn import parse_arn
 from garrison.core.context import Context
 from garrison.core.operation import Target
 from garrison.core.principal import Principal
-from garrison.keys.kms import errors
+from garrison.keys.kms import errors, grant_tokens
 from garrison.keys.kms.live import LiveKey, LiveKeys, compiled, key_arn
 
 _KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
@@ -75,11 +76,14 @@ def locked(ctx: Context, key_id: str) -> LiveKey:
     return found
 
 
-def named(ctx: Context, key_id: str, *, aliases: bool = True) -> Named:
+def named(ctx: Context, key_id: str, *, aliases: bool = True, tokens: Sequence[str] | None = None) -> Named:
     """What ``key_id`` names. ``aliases``: whether the operation takes alias names; most that change a key do not.
 
-    Looked up once a call: declaration, condition keys and handler speak of the same key.
+    Looked up once a call: declaration, condition keys and handler speak of the same key. ``tokens``: the request's grant tokens,
+    which the declaration gives, so that their grants count. Raises InvalidGrantTokenException.
     """
+    if tokens:
+        grant_tokens.honour(ctx, tokens)
     memo = f"kms:{aliases}:{key_id}"
     found: Named | None = ctx.scratch.get(memo)
     if found is None:
@@ -141,13 +145,8 @@ def target_of(ctx: Context, key: LiveKey, *, ciphertext: bool = False) -> Target
     foreign = key.account != ctx.account
     if not foreign and not ciphertext:
         return key.target
-    return Target(
-        arn=key.arn,
-        account=key.account,
-        tags=key.target.tags,
-        policy=key.target.policy,
-        policy_decides=True,
-        keys=key.target.keys,
+    return replace(
+        key.target,
         denied_on=THIS_CIPHERTEXT if ciphertext else THIS_RESOURCE,
         denied_because=STRANGER if foreign else "",
     )
