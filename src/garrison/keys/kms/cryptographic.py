@@ -26,7 +26,7 @@ def usable(key: LiveKey, algorithm: str | None) -> Material:
     states.must_be_usable(key)
     if algorithm not in {None, key.spec}:
         raise errors.wrong_algorithm(algorithm or "", key.spec)
-    if key.current is None:
+    if not isinstance(key.current, Material):
         raise errors.pending_import(key.arn)
     return key.current
 
@@ -110,7 +110,7 @@ def _opened(key: LiveKey, blob: bytes | None, context: Mapping[str, str] | None,
         raise errors.missing("ciphertextBlob")
     try:
         material = key.materials.get(material_id_of(blob))
-        if material is None:
+        if not isinstance(material, Material):
             raise errors.incorrect_key() if by_name else errors.unreadable()
         return material.decrypt(blob, context), material
     except Unreadable:

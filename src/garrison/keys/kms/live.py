@@ -14,8 +14,9 @@ from typing import Any, Generic, TypeVar
 
 from garrison.core.operation import Target
 from garrison.core.ports import Sealer, Transaction
-from garrison.keys.kms.ciphertext import Material
+from garrison.keys.kms.algorithms.base import Secret
 from garrison.keys.kms.live_grants import LiveGrants
+from garrison.keys.kms.specs import SPECS
 from garrison.policy import Policy, compile_policy
 from garrison.store import Store
 
@@ -54,9 +55,9 @@ class LiveKey:
     """The key policy as it was put."""
     tags: Mapping[str, str]
     aliases: tuple[str, ...]
-    current: Material | None
-    """What encrypts."""
-    materials: Mapping[str, Material]
+    current: Secret | None
+    """What encrypts and signs."""
+    materials: Mapping[str, Secret]
     """Everything that may have encrypted, by material id."""
     target: Target
     """The key as authorization sees it."""
@@ -177,7 +178,7 @@ class LiveKeys:
         tags = dict(tx.all("SELECT tag_key, tag_value FROM kms_tag WHERE region = ? AND key_id = ?", region, key_id))
         names = tx.all("SELECT name FROM kms_alias WHERE region = ? AND key_id = ? ORDER BY name", region, key_id)
         aliases = tuple(name for (name,) in names)
-        materials = self._materials(tx, region, key_id)
+        materials = self._materials(tx, region, key_id, spec)
         arn = key_arn(region, account, key_id, self._partition)
         return LiveKey(
             arn=arn,
@@ -210,10 +211,11 @@ class LiveKeys:
             ),
         )
 
-    def _materials(self, tx: Transaction, region: str, key_id: str) -> dict[str, Material]:
+    def _materials(self, tx: Transaction, region: str, key_id: str, spec: str) -> dict[str, Secret]:
         rows = tx.all("SELECT material_id, sealed FROM kms_material WHERE region = ? AND key_id = ?", region, key_id)
+        load = SPECS[spec].load
         return {
-            material_id: Material(material_id, self._sealer.unseal(_PURPOSE, sealed, f"{region}/{key_id}/{material_id}".encode()))
+            material_id: load(material_id, self._sealer.unseal(_PURPOSE, sealed, f"{region}/{key_id}/{material_id}".encode()))
             for material_id, sealed in rows
         }
 
