@@ -42,13 +42,13 @@ def write_event(**changes: Any) -> Event:
 
 def decision() -> DecisionRecord:
     return DecisionRecord(
-        "allow",
-        "iam:GetUser",
-        f"arn:aws:iam::{ACCOUNT}:user/Bob",
-        "identity",
-        [Matched("arn:aws:iam::aws:policy/IAMFullAccess", 0, "All", "Allow")],
-        ["arn:aws:iam::aws:policy/IAMFullAccess", "inline"],
-        {"aws:username": "Alice", "aws:SourceIp": "192.0.2.7"},
+        outcome="allow",
+        action="iam:GetUser",
+        resource=f"arn:aws:iam::{ACCOUNT}:user/Bob",
+        policy_type="identity",
+        matched=[Matched("arn:aws:iam::aws:policy/IAMFullAccess", 0, "All", "Allow")],
+        considered=["arn:aws:iam::aws:policy/IAMFullAccess", "inline"],
+        keys={"aws:username": "Alice", "aws:SourceIp": "192.0.2.7"},
     )
 
 

@@ -13,13 +13,13 @@ import sys
 import uuid
 from pathlib import Path
 
-from garrison.audit import Recorder
+from garrison.audit import Recorder, drain
 from garrison.store import Store, open_store
 from tests.support.events import event, item, write_event
 from tests.support.stores import TestSealer
 
 
-def tick(store: Store, recorder: Recorder, dice: random.Random) -> dict[str, list[str]]:
+def tick(store: Store, recorder: Recorder, data_dir: Path, dice: random.Random) -> dict[str, list[str]]:
     done: dict[str, list[str]] = {"rows": [], "events": []}
     for _ in range(dice.randrange(4)):
         name = uuid.uuid4().hex
@@ -33,9 +33,16 @@ def tick(store: Store, recorder: Recorder, dice: random.Random) -> dict[str, lis
         name = uuid.uuid4().hex
         recorder.observe(event(event_id=name), None)
         done["events"].append(name)
-    if dice.random() < 0.1:
+    if dice.random() < 0.05:
         recorder.ship()
     recorder.flush()
+    match dice.randrange(20):
+        case 0:
+            recorder.ship()
+        case 1:
+            recorder.rotate()
+        case 2:
+            drain(store, data_dir)
     return done
 
 
@@ -47,7 +54,7 @@ def main() -> None:
     dice = random.Random()
     while True:
         store.refresh()
-        line = json.dumps(tick(store, recorder, dice)) + "\n"
+        line = json.dumps(tick(store, recorder, Path(data_dir), dice)) + "\n"
         os.write(1, line.encode())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from garrison.audit.adopt import accept_restore, adopt
+from garrison.audit.adopt import accept_restore, adopt, drain, gather
 from garrison.audit.event import DecisionRecord, Event, Matched, Resource, UserIdentity, make_event, user_identity
 from garrison.audit.recorder import Recorder
 from garrison.audit.trail import Trail
@@ -20,6 +20,8 @@ __all__ = [
     "UserIdentity",
     "accept_restore",
     "adopt",
+    "drain",
+    "gather",
     "make_event",
     "user_identity",
     "verify",

@@ -96,6 +96,10 @@ class Recorder:
         if self._moved:
             self._move_head()
 
+    def rotate(self) -> None:
+        """Let a background process have the spool so far: it finds the finished file and drains it. Cheap; call each second."""
+        self._spool.turn()
+
     def ship(self) -> int:
         """Move what waits in the spool to the database; how many events. Within a group it becomes part of it.
 
@@ -254,7 +258,7 @@ class Recorder:
             write_ledger(self._folder, number, mac)
 
     def _end(self) -> None:
-        self._spool.close()
+        self._spool.end()
         if self._head_file is not None:
             self._head_file.close(remove=True)
 

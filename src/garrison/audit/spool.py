@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,14 +86,22 @@ class Spool:
         os.ftruncate(file, self._size)
         return count
 
+    def turn(self) -> None:
+        """Go on in a new file: whoever sees it knows that the ones before are finished."""
+        if self._folder is None or not self._size:
+            return
+        # Another process may have drained them.
+        self.full = [path for path in self.full if path.exists()] + [self._path(self._folder)]
+        self.close()
+        self._number += 1
+        with suppress(OSError):
+            self._open(self._folder)
+
     def rotate(self) -> list[Line]:
         """Go on in a new file; the lines of all full ones, to be shipped."""
         if self._folder is None:
             return self._memory
-        if self._size:
-            self.full.append(self._path(self._folder))
-            self.close()
-            self._number += 1
+        self.turn()
         return [line for path in self.full for line in read_lines(path)]
 
     def shipped(self, count: int, files: Sequence[Path]) -> None:
@@ -102,6 +111,13 @@ class Spool:
         for path in files:
             path.unlink(missing_ok=True)
         self.full = [path for path in self.full if path not in files]
+
+    def end(self) -> None:
+        """Close the file that is appended to, and remove it if nothing is in it."""
+        empty = self._file is not None and not self._size
+        self.close()
+        if empty and self._folder is not None:
+            self._path(self._folder).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file that is appended to."""

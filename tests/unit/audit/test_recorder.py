@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from garrison.audit import Recorder, adopt, verify
+from garrison.audit import Recorder, adopt, drain, verify
 from garrison.audit.spool import read_lines, spool_files
 from garrison.store import Store, StoreUnavailable, open_store
 from tests.support.events import decision, event, item, write_event
@@ -282,6 +283,29 @@ def test_shipping_within_a_group_that_fails_loses_nothing(worker: Worker, monkey
     assert worker.recorder.ship() == 2
     assert stored(worker.store) == reads
     assert spooled(worker) == []
+    assert clean(worker)
+
+
+def test_a_background_process_drains_finished_files(worker: Worker, place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importlib.import_module("garrison.audit.adopt"), "_BATCH", 2)
+    background = place.open(1)
+    reads = [worker.read() for _ in range(5)]
+    worker.recorder.flush()
+    assert drain(background, place.data_dir) == 0, "its owner may still append to it"
+    worker.recorder.rotate()
+    more = worker.read()
+    worker.recorder.flush()
+    assert drain(background, place.data_dir) == 5
+    assert stored(background) == reads
+    assert spooled(worker) == [more]
+    assert clean(worker)
+    worker.recorder.ship()
+    assert stored(background) == [*reads, more]
+    with background.writing():
+        assert drain(background, place.data_dir) == 0, "within a group it does nothing"
+    background.rollback()
+    worker.recorder.close()
+    assert [path.name for path in (place.data_dir / "audit").iterdir()] == ["ledger"]
     assert clean(worker)
 
 

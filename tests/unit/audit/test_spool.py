@@ -30,11 +30,24 @@ def test_lines_come_back_and_files_take_turns(tmp_path: Path):
     assert spool.rotate() == lines(1, 4)
     spool.append(lines(5, 6))
     assert spool.rotate() == lines(1, 6), "what is not shipped yet is offered again"
-    assert [path.name for path in spool_files(tmp_path)[CHAIN]] == [f"spool-{CHAIN}.{number}.jsonl" for number in (0, 1)]
+    assert [path.name for path in spool_files(tmp_path)[CHAIN]] == [f"spool-{CHAIN}.{number}.jsonl" for number in (0, 1, 2)]
     spool.append(lines(7, 7))
     spool.shipped(6, list(spool.full))
     assert spool.rotate() == lines(7, 7)
     spool.close()
+
+
+def test_an_empty_last_file_is_not_left_behind(tmp_path: Path):
+    spool = Spool(tmp_path, CHAIN)
+    spool.append(lines(1, 1))
+    spool.turn()
+    spool.turn()
+    assert [path.name.split(".")[1] for path in spool_files(tmp_path)[CHAIN]] == ["0", "1"]
+    spool.end()
+    assert [path.name.split(".")[1] for path in spool_files(tmp_path)[CHAIN]] == ["0"]
+    spool.append(lines(2, 2))
+    spool.end()
+    assert [path.name.split(".")[1] for path in spool_files(tmp_path)[CHAIN]] == ["0", "1"]
 
 
 def test_in_memory(tmp_path: Path):
