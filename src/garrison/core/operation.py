@@ -79,6 +79,10 @@ class Declaration:
     """requestParameters of the event, where the request itself holds secrets; None: the request, secrets masked by the model."""
     audit_response: bool
     """Whether responseElements are kept (CloudTrail keeps them for writes)."""
+    beside: Callable[[Context, Any], bool] | None = None
+    """Of a read: whether this call's handler waits for somebody else, or takes long; it runs on a thread beside the loop then."""
+    prepare: Callable[[Context, Any], Callable[[], Any] | None] | None = None
+    """Of a write: what it needs from elsewhere before its transaction, fetched on a thread; in ``scratch[PREPARED]`` then."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -88,8 +92,11 @@ class Declaration:
 
 REGISTRY: dict[tuple[str, str], Declaration] = {}
 
+PREPARED = "prepared"
+"""Where in ``Context.scratch`` a handler finds what its ``prepare`` brought."""
 
-def operation(
+
+def operation(  # noqa: PLR0913 - a declaration has many parts, each by name
     service: str,
     *,
     resource: str | Callable[[Context, Req], Target | Sequence[Target]],
@@ -100,10 +107,19 @@ def operation(
     auth: Auth = "required",
     audit_request: Callable[[Req], Mapping[str, Any]] | None = None,
     audit_response: bool | None = None,
+    beside: Callable[[Context, Req], bool] | None = None,
+    prepare: Callable[[Context, Req], Callable[[], Any] | None] | None = None,
 ) -> Callable[[Handler[Req, Res]], Handler[Req, Res]]:
-    """Register a handler. Raises ValueError on an empty resource or a second handler of the same name."""
+    """Register a handler. Raises ValueError on an empty resource or a second handler of the same name.
+
+    ``beside`` and ``prepare`` are asked after authorization. What runs beside the loop may neither read nor write the store, nor
+    what other calls share: it works with what the declaration looked up.
+    """
     if not resource:
         msg = "an operation needs a declared resource"
+        raise ValueError(msg)
+    if (beside is not None and not read) or (prepare is not None and read):
+        msg = "reads run beside the loop, writes are prepared there"
         raise ValueError(msg)
 
     def register(handler: Handler[Req, Res]) -> Handler[Req, Res]:
@@ -119,6 +135,8 @@ def operation(
             auth=auth,
             audit_request=audit_request,
             audit_response=not read if audit_response is None else audit_response,
+            beside=beside,
+            prepare=prepare,
         )
         if declaration.key in REGISTRY:
             msg = f"two handlers for {service}:{handler.__name__}"

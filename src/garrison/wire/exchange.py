@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,10 @@ class Exchange:
     decision: Decision | None = None
     response: Response | None = None
     error: ServiceError | None = None
+    waits_for: Callable[[], None] | None = None
+    """What must be done beside the loop before the call goes on."""
+    ran_beside: bool = False
+    """True where the handler has run there: ``result`` is its answer."""
 
     @property
     def operation(self) -> OperationModel | None:

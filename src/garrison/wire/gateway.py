@@ -11,9 +11,11 @@ import contextlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from garrison.audit import Recorder
 from garrison.core.clock import Clock, system_clock
@@ -22,7 +24,7 @@ from garrison.core.errors import CommonError, ServiceError
 from garrison.core.http import Request, Response
 from garrison.core.ids import uuid4
 from garrison.core.model import load_model
-from garrison.core.operation import REGISTRY, Check, Declaration, Target
+from garrison.core.operation import PREPARED, REGISTRY, Check, Declaration, Target
 from garrison.core.ports import Ports
 from garrison.identity.principals import Principals
 from garrison.identity.sts.messages import encode_message
@@ -44,6 +46,9 @@ Internal = Callable[[Request, Call], Response | None]
 """Answers Garrison's own paths (/_garrison/…); None for every other."""
 
 _UNSENDABLE = re.compile("[^\t -~\x80-\xff]")
+BESIDE_THREADS = 16
+BESIDE_CALLS = 256
+"""Calls that may wait for others at one time; more are told to come back, so that a proxy that hangs cannot hold the worker."""
 _FALLBACK = "sts"
 """Whose protocol answers a request that names no service."""
 
@@ -97,6 +102,9 @@ class Gateway:
     """How many failed calls of nobody in particular are put on record one by one."""
     deaf: bool = False
     """True while other nodes' changes cannot be read: what is cached may be stale, and no call is decided by it."""
+    beside: ThreadPoolExecutor | None = None
+    """Threads for what waits for somebody else; made at the first such call, after the fork."""
+    _beside_now: int = 0
     _flushing: asyncio.Future[None] | None = None
 
     # Network
@@ -117,6 +125,8 @@ class Gateway:
             await _write(send, own)
             return
         exchange = self.handle(request, call)
+        if exchange.waits_for is not None:
+            await self._wait(exchange, exchange.waits_for)
         await _write(send, await self._settle(exchange))
 
     async def _read_body(self, request: Request, receive: Receive) -> bytes:
@@ -147,13 +157,20 @@ class Gateway:
     # The life of a request
 
     def handle(self, request: Request, call: Call, *, refused: CommonError | None = None) -> Exchange:
-        """Take one request through the steps. Never raises; the exchange holds the answer.
+        """Take one request through the steps. Never raises; the exchange holds the answer, or in ``waits_for`` what it waits for.
 
         ``refused``: why its body was not read. It is answered in its protocol then, as far as its head tells it.
         """
         exchange = self._exchange(request, call)
-        try:
+        with self._failing(exchange):
             self._take(exchange, refused)
+        return exchange
+
+    @contextlib.contextmanager
+    def _failing(self, exchange: Exchange) -> Iterator[None]:
+        """Whatever is raised becomes the call's answer."""
+        try:
+            yield
         except ServiceError as error:
             exchange.error = error
         except Exception:
@@ -161,7 +178,6 @@ class Gateway:
             exchange.error = CommonError("internal")
         if exchange.error is not None:
             self._fail(exchange, exchange.error)
-        return exchange
 
     def _take(self, exchange: Exchange, refused: CommonError | None) -> None:
         if refused is not None:
@@ -169,6 +185,26 @@ class Gateway:
             raise refused
         for step in _STEPS:
             step(self, exchange)
+            if exchange.waits_for is not None:
+                return
+
+    async def _wait(self, exchange: Exchange, work: Callable[[], None]) -> None:
+        """Do what the call waits for on a thread, then take its last step. The loop serves others meanwhile."""
+        exchange.waits_for = None
+        loop = asyncio.get_running_loop()
+        if self.beside is None:
+            self.beside = ThreadPoolExecutor(BESIDE_THREADS, "beside")
+        with self._failing(exchange):
+            if self._beside_now >= BESIDE_CALLS:
+                raise CommonError("throttled")
+            self._beside_now += 1
+            try:
+                await asyncio.shield(loop.run_in_executor(self.beside, work))
+            finally:
+                self._beside_now -= 1
+            # What others changed meanwhile is heard of before a write acts on it.
+            self.store.refresh()
+            self._run(exchange)
 
     def _exchange(self, request: Request, call: Call) -> Exchange:
         return Exchange(request, call, self.clock(), uuid4(), codec(_FALLBACK))
@@ -299,8 +335,22 @@ class Gateway:
     @staticmethod
     def _answer(declaration: Declaration, ctx: Context, found: Route, exchange: Exchange) -> None:
         """Run the handler and encode what it says, before anything is kept: what cannot be sent did not happen."""
-        exchange.result = declaration.handler(ctx, exchange.struct)
+        if not exchange.ran_beside:
+            exchange.result = declaration.handler(ctx, exchange.struct)
         exchange.response = _sendable(exchange.codec.encode(found.operation, exchange.result, ctx.request_id))
+
+    def _look_beside(self, exchange: Exchange) -> None:
+        """Find out whether the call waits for somebody else; it is suspended then, and goes on once that is done."""
+        declaration, ctx = exchange.declaration, exchange.ctx
+        if declaration is None or ctx is None:
+            return
+        if declaration.beside is not None and declaration.beside(ctx, exchange.struct):
+            ctx.tx = _OutOfReach()
+            exchange.waits_for = partial(_run_beside, exchange, declaration, ctx)
+        elif declaration.prepare is not None:
+            work = declaration.prepare(ctx, exchange.struct)
+            if work is not None:
+                exchange.waits_for = partial(_prepare, ctx, work)
 
     # Failure, and the end of a call
 
@@ -393,9 +443,29 @@ _STEPS: tuple[Callable[[Gateway, Exchange], None], ...] = (
     Gateway._authenticate,  # noqa: SLF001
     Gateway._decode,  # noqa: SLF001
     Gateway._authorize,  # noqa: SLF001
+    Gateway._look_beside,  # noqa: SLF001
     Gateway._run,  # noqa: SLF001
 )
 """The life of a request. Every call of every service goes through all of it, in this order."""
+
+
+class _OutOfReach:
+    """The store beside the loop, where its connection may not be used: what a handler needs there was looked up before."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        msg = "beside the loop the store is out of reach"
+        raise RuntimeError(msg)
+
+    all = one = run = changed = _refuse
+
+
+def _run_beside(exchange: Exchange, declaration: Declaration, ctx: Context) -> None:
+    exchange.result = declaration.handler(ctx, exchange.struct)
+    exchange.ran_beside = True
+
+
+def _prepare(ctx: Context, work: Callable[[], Any]) -> None:
+    ctx.scratch[PREPARED] = work()
 
 
 def _log_call(exchange: Exchange, status: int) -> None:
