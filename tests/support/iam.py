@@ -49,6 +49,8 @@ class Cloud:
         self.principal = root(account)
         self.items: list[ConfigurationItem] = []
         self.touched: list[tuple[str, str]] = []
+        self.reads = 0
+        """Questions to the store that the last call asked."""
         self.targets: list[Target] = []
         self.keys: Mapping[str, Any] = {}
         self.bootstrap: Bootstrap | None = None
@@ -73,13 +75,15 @@ class Cloud:
             request = request_type(**members) if members or request_type not in {object, type(None)} else None
             self.items, self.touched = [], []
             with self.store.writing() as tx:
-                ctx = self.context(_Noting(tx, self.touched), name)
+                noting = _Noting(tx, self.touched)
+                ctx = self.context(noting, name)
                 assert not isinstance(declaration.resource, str), "a denial could not say `on resource: *`"
                 targets = declaration.resource(ctx, request)
                 self.targets = [targets] if isinstance(targets, Target) else list(targets)
                 self.keys = declaration.context(ctx, request) if declaration.context else {}
                 answer = declaration.handler(ctx, request)
                 self.items = ctx.items
+                self.reads = noting.reads
             self.store.commit()
             assert not (declaration.read and (self.items or self.touched)), f"{name} writes, and is declared as a read"
             return answer
@@ -120,12 +124,21 @@ class Cloud:
 
 
 class _Noting:
-    """A transaction that also tells which cached entries it made stale."""
+    """A transaction that also tells which cached entries it made stale, and how often it was asked."""
 
     def __init__(self, tx: Any, touched: list[tuple[str, str]]) -> None:
         self._tx = tx
         self._touched = touched
-        self.all, self.one, self.run = tx.all, tx.one, tx.run
+        self.run = tx.run
+        self.reads = 0
+
+    def all(self, sql: str, *parameters: Any) -> Any:
+        self.reads += 1
+        return self._tx.all(sql, *parameters)
+
+    def one(self, sql: str, *parameters: Any) -> Any:
+        self.reads += 1
+        return self._tx.one(sql, *parameters)
 
     def changed(self, kind: str, key: str) -> None:
         self._touched.append((kind, key))

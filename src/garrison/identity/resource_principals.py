@@ -9,7 +9,7 @@ Principal".
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from garrison.core.arn import Arn, parse_arn
@@ -48,9 +48,11 @@ _BY_NAME = {
     "user": "SELECT user_id, name, path FROM iam_user WHERE account = ? AND name_folded = ?",
     "role": "SELECT role_id, name, path FROM iam_role WHERE account = ? AND name_folded = ?",
 }
+_AT_ONCE = 500
+"""Ids in one read, at most: databases bound the parameters of a statement."""
 _BY_ID = {
-    "user": "SELECT user_id, name, path FROM iam_user WHERE account = ? AND user_id = ?",
-    "role": "SELECT role_id, name, path FROM iam_role WHERE account = ? AND role_id = ?",
+    "user": "SELECT user_id, name, path FROM iam_user WHERE account = ? AND user_id IN ({keys})",
+    "role": "SELECT role_id, name, path FROM iam_role WHERE account = ? AND role_id IN ({keys})",
 }
 
 
@@ -77,8 +79,18 @@ def resolve(tx: Transaction, text: str, known: Known) -> Resolved:
 
 def shown(tx: Transaction, text: str, principals: str) -> str:
     """A policy as answers show it now: the text as it was put, unless somebody in it was renamed or is gone."""
-    ids: dict[str, str] = json.loads(principals)
-    now = {put: _current(tx, put, unique) for put, unique in ids.items()}
+    return shown_all(tx, [(text, principals)])[0]
+
+
+def shown_all(tx: Transaction, policies: Sequence[tuple[str, str]]) -> list[str]:
+    """Many policies, each its text and its principals, as answers show them now; two reads for each account that they name."""
+    named: list[dict[str, str]] = [json.loads(principals) for _, principals in policies]
+    living = _living(tx, {(parse_arn(put).account, unique.partition(":")[0]) for ids in named for put, unique in ids.items()})
+    return [_shown(text, ids, living) for (text, _), ids in zip(policies, named, strict=True)]
+
+
+def _shown(text: str, ids: dict[str, str], living: Mapping[str, _Identity]) -> str:
+    now = {put: _current(put, unique, living) for put, unique in ids.items()}
     if all(put == current for put, current in now.items()):
         return text
     document = json.loads(text)
@@ -117,7 +129,7 @@ def _unique_id(tx: Transaction, name: str) -> str | None:
         return None
     if arn.resource == "root":
         return name
-    found = _find(tx, _BY_NAME, arn.resource_type, arn.account, arn.resource_name.lower())
+    found = _find(tx, arn.resource_type, arn.account, arn.resource_name)
     return found.id if found is not None and found.arn == name else None
 
 
@@ -127,25 +139,39 @@ def _session_id(tx: Transaction, arn: Arn, name: str) -> str | None:
     if kind == "federated-user" and rest:
         return name
     role_name, _, session = rest.partition("/")
-    role = _find(tx, _BY_NAME, "role", arn.account, role_name.lower()) if kind == "assumed-role" and session else None
+    role = _find(tx, "role", arn.account, role_name) if kind == "assumed-role" and session else None
     return f"{role.id}:{session}" if role is not None else None
 
 
-def _current(tx: Transaction, put: str, unique: str) -> str:
+def _current(put: str, unique: str, living: Mapping[str, _Identity]) -> str:
     """The ARN that a unique id has now; the bare id where nobody has it any more."""
-    account = parse_arn(put).account
     identity, colon, session = unique.partition(":")
-    found = _find(tx, _BY_ID, "user" if identity.startswith("AIDA") else "role", account, identity)
+    found = living.get(identity)
     if found is None:
         return unique
-    return f"arn:aws:sts::{account}:assumed-role/{found.name}/{session}" if colon else found.arn
+    return f"arn:aws:sts::{parse_arn(put).account}:assumed-role/{found.name}/{session}" if colon else found.arn
 
 
-def _find(tx: Transaction, queries: dict[str, str], kind: str, account: str, key: str) -> _Identity | None:
-    """The user or role whom ``key`` names; None for every other kind."""
-    row = tx.one(queries[kind], account, key) if kind in queries else None
-    if row is None:
-        return None
+def _living(tx: Transaction, wanted: Iterable[tuple[str, str]]) -> dict[str, _Identity]:
+    """The users and roles of these accounts and unique ids that there are, by unique id."""
+    by_place: dict[tuple[str, str], list[str]] = {}
+    for account, unique in wanted:
+        by_place.setdefault((account, "user" if unique.startswith("AIDA") else "role"), []).append(unique)
+    found: dict[str, _Identity] = {}
+    for (account, kind), ids in by_place.items():
+        for some in (ids[at : at + _AT_ONCE] for at in range(0, len(ids), _AT_ONCE)):
+            rows = tx.all(_BY_ID[kind].format(keys=",".join("?" * len(some))), account, *some)
+            found |= {row[0]: _identity(account, kind, row) for row in rows}
+    return found
+
+
+def _find(tx: Transaction, kind: str, account: str, name: str) -> _Identity | None:
+    """The user or role of a name, regardless of case; None for every other kind."""
+    row = tx.one(_BY_NAME[kind], account, name.lower()) if kind in _BY_NAME else None
+    return None if row is None else _identity(account, kind, row)
+
+
+def _identity(account: str, kind: str, row: tuple[str, ...]) -> _Identity:
     unique, name, path = row
     return _Identity(unique, name, f"arn:aws:iam::{account}:{kind}{path}{name}")
 
@@ -168,4 +194,6 @@ def principal_id(tx: Transaction, name: str) -> str | None:
 
 def principal_name(tx: Transaction, name: str, unique: str) -> str:
     """The ARN that a principal has now, who was named and is kept as :func:`principal_id` has it; its bare id once it is gone."""
-    return _current(tx, name, unique) if unique.startswith(("AIDA", "AROA")) else name
+    if not unique.startswith(("AIDA", "AROA")):
+        return name
+    return _current(name, unique, _living(tx, [(parse_arn(name).account, unique.partition(":")[0])]))

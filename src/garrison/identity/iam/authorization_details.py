@@ -1,26 +1,39 @@
-"""GetAccountAuthorizationDetails: everything that decides what an account's identities may do."""
+"""GetAccountAuthorizationDetails: everything that decides what an account's identities may do.
+
+A page is read as a page: the rows that it shows and what hangs on them, in a fixed number of reads however large it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from garrison.api import iam as api
 from garrison.core.context import Context
 from garrison.core.operation import operation
 from garrison.identity.iam import managed
-from garrison.identity.iam.details import aws_policy_detail, group_detail, policy_detail, role_detail, user_detail
+from garrison.identity.iam.details import (
+    aws_policy_details,
+    group_details,
+    policy_details,
+    role_details,
+    usage_of,
+    user_details,
+)
 from garrison.identity.iam.managed import ManagedPolicy
 from garrison.identity.iam.pages import Pager
 from garrison.identity.iam.rows import GROUP, POLICY, ROLE, USER, GroupRow, PolicyRow, RoleRow, UserRow
 from garrison.identity.iam.targets import anything
 
+Row = UserRow | GroupRow | RoleRow | PolicyRow | ManagedPolicy
+T = TypeVar("T")
+
 
 class _Entry(NamedTuple):
-    """One thing to describe: ``key`` orders kinds, then names; ``row`` is described only when its page is asked for."""
+    """One thing to describe: ``key`` orders kinds, then names."""
 
     key: str
-    row: UserRow | GroupRow | RoleRow | PolicyRow | ManagedPolicy
+    row: Row
 
 
 @operation("iam", resource=anything, read=True)
@@ -29,75 +42,75 @@ def get_account_authorization_details(
 ) -> api.GetAccountAuthorizationDetailsResponse:
     """Users, groups, roles and managed policies with all that hangs on them; of AWS's policies those that the account uses."""
     wanted = req.filter or list(_SOURCES)
-    entries = [entry for kind, source in _SOURCES.items() if kind in wanted for entry in source(ctx)]
-    page = Pager(ctx, req, sorted(set(wanted))).cut(sorted(entries, key=_key), _key)
-    answer = api.GetAccountAuthorizationDetailsResponse(
-        user_detail_list=[],
-        group_detail_list=[],
-        role_detail_list=[],
-        policies=[],
+    pager = Pager(ctx, req, sorted(set(wanted)))
+    page = pager.page(_entries(ctx, wanted, pager), _key)
+    rows = [entry.row for entry in page.items]
+    return api.GetAccountAuthorizationDetailsResponse(
+        user_detail_list=user_details(ctx.tx, _of(rows, UserRow)),
+        group_detail_list=group_details(ctx.tx, _of(rows, GroupRow)),
+        role_detail_list=role_details(ctx.tx, _of(rows, RoleRow)),
+        policies=policy_details(ctx.tx, _of(rows, PolicyRow)) + aws_policy_details(ctx.tx, ctx.account, _of(rows, ManagedPolicy)),
         is_truncated=page.truncated,
         marker=page.marker,
     )
-    for entry in page.items:
-        _describe(ctx, entry.row, answer)
-    return answer
 
 
-def _describe(ctx: Context, row: object, answer: api.GetAccountAuthorizationDetailsResponse) -> None:
-    users, groups, roles, policies = answer.user_detail_list, answer.group_detail_list, answer.role_detail_list, answer.policies
-    if isinstance(row, UserRow) and users is not None:
-        users.append(user_detail(ctx.tx, row))
-    elif isinstance(row, GroupRow) and groups is not None:
-        groups.append(group_detail(ctx.tx, row))
-    elif isinstance(row, RoleRow) and roles is not None:
-        roles.append(role_detail(ctx.tx, row))
-    elif isinstance(row, PolicyRow) and policies is not None:
-        policies.append(policy_detail(ctx.tx, row))
-    elif isinstance(row, ManagedPolicy) and policies is not None:
-        policies.append(aws_policy_detail(ctx.tx, ctx.account, row))
+def _entries(ctx: Context, wanted: Sequence[str], pager: Pager) -> list[_Entry]:
+    """What stands on the page, and one more: kind after kind, until there is enough."""
+    at, _, name = pager.after.partition("/")
+    found: list[_Entry] = []
+    for number, (kind, source) in enumerate(_SOURCES.items(), 1):
+        if kind in wanted and str(number) >= at and len(found) <= pager.limit:
+            rows = source(ctx, name if str(number) == at else "", pager.limit + 1 - len(found))
+            found += [_Entry(f"{number}/{row.name.lower()}", row) for row in rows]
+    return found
+
+
+def _of(rows: Sequence[Row], kind: type[T]) -> list[T]:
+    return [row for row in rows if isinstance(row, kind)]
 
 
 def _key(entry: _Entry) -> str:
     return entry.key
 
 
-def _users(ctx: Context) -> list[_Entry]:
-    return [_Entry(f"1/{row.name.lower()}", row) for row in (UserRow(*each) for each in _all(ctx, USER, "iam_user"))]
+def _users(ctx: Context, after: str, limit: int) -> list[Row]:
+    return [UserRow(*row) for row in _following(ctx, USER, "iam_user", after, limit)]
 
 
-def _groups(ctx: Context) -> list[_Entry]:
-    return [_Entry(f"2/{row.name.lower()}", row) for row in (GroupRow(*each) for each in _all(ctx, GROUP, "iam_group"))]
+def _groups(ctx: Context, after: str, limit: int) -> list[Row]:
+    return [GroupRow(*row) for row in _following(ctx, GROUP, "iam_group", after, limit)]
 
 
-def _roles(ctx: Context) -> list[_Entry]:
-    return [_Entry(f"3/{row.name.lower()}", row) for row in (RoleRow(*each) for each in _all(ctx, ROLE, "iam_role"))]
+def _roles(ctx: Context, after: str, limit: int) -> list[Row]:
+    return [RoleRow(*row) for row in _following(ctx, ROLE, "iam_role", after, limit)]
 
 
-def _policies(ctx: Context) -> list[_Entry]:
-    return [_Entry(f"4/{row.name.lower()}", row) for row in (PolicyRow(*each) for each in _all(ctx, POLICY, "iam_policy"))]
+def _policies(ctx: Context, after: str, limit: int) -> list[Row]:
+    return [PolicyRow(*row) for row in _following(ctx, POLICY, "iam_policy", after, limit)]
 
 
-def _aws_policies(ctx: Context) -> list[_Entry]:
+def _aws_policies(ctx: Context, after: str, limit: int) -> list[Row]:
     """AWS's policies that somebody has attached or bears as a boundary."""
-    used = ctx.tx.all(
-        "SELECT policy_arn FROM iam_attachment WHERE account = ?"
-        " UNION SELECT boundary_arn FROM iam_user WHERE account = ? AND boundary_arn IS NOT NULL"
-        " UNION SELECT boundary_arn FROM iam_role WHERE account = ? AND boundary_arn IS NOT NULL",
-        *(ctx.account,) * 3,
+    usage = usage_of(ctx.tx, ctx.account)
+    used = [policy for policy in managed.everything() if policy.name.lower() > after and usage.used(policy.arn)]
+    return list(used[:limit])
+
+
+def _following(ctx: Context, columns: str, table: str, after: str, limit: int) -> list[tuple[Any, ...]]:
+    return ctx.tx.all(
+        f"SELECT {columns} FROM {table} WHERE account = ? AND name_folded > ? ORDER BY name_folded LIMIT ?",  # noqa: S608 - constants
+        ctx.account,
+        after,
+        limit,
     )
-    found = [managed.find(arn) for (arn,) in used]
-    return [_Entry(f"5/{policy.name.lower()}", policy) for policy in found if policy is not None]
 
 
-def _all(ctx: Context, columns: str, table: str) -> list[tuple[Any, ...]]:
-    return ctx.tx.all(f"SELECT {columns} FROM {table} WHERE account = ?", ctx.account)  # noqa: S608 - constants of this module
-
-
-_SOURCES: dict[str, Callable[[Context], list[_Entry]]] = {
+_SOURCES: dict[str, Callable[[Context, str, int], list[Row]]] = {
     "User": _users,
     "Group": _groups,
     "Role": _roles,
     "LocalManagedPolicy": _policies,
     "AWSManagedPolicy": _aws_policies,
 }
+"""By the filter's name: so many rows of a kind, by name after the last one that was shown."""

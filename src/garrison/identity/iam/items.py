@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from garrison.core.context import ConfigurationItem, Context
-from garrison.identity.iam.details import group_detail, plain, policy_detail, role_detail, user_detail
+from garrison.identity.iam.details import group_details, plain, policy_details, role_details, user_details
 from garrison.identity.iam.rows import GroupRow, Owner, PolicyRow, RoleRow, UserRow, find_policy
 from garrison.identity.iam.tagging import tags_of
 
@@ -19,24 +19,25 @@ Touched = tuple[str, str]
 
 def user_changed(ctx: Context, row: UserRow, *touched: Touched) -> None:
     """A user, its policies, groups, boundary or tags changed."""
-    detail = user_detail(ctx.tx, row, plain)
+    (detail,) = user_details(ctx.tx, [row], plain)
     ctx.changed(_item(ctx, "User", row, detail, tagged=True), ("user", row.id), *touched)
 
 
 def group_changed(ctx: Context, row: GroupRow, *touched: Touched) -> None:
     """A group or its policies changed."""
-    ctx.changed(_item(ctx, "Group", row, group_detail(ctx.tx, row, plain)), ("group", row.id), *touched)
+    (detail,) = group_details(ctx.tx, [row], plain)
+    ctx.changed(_item(ctx, "Group", row, detail), ("group", row.id), *touched)
 
 
 def role_changed(ctx: Context, row: RoleRow, *touched: Touched) -> None:
     """A role, its trust policy, policies, boundary or tags changed."""
-    detail = role_detail(ctx.tx, row, plain)
+    (detail,) = role_details(ctx.tx, [row], plain)
     ctx.changed(_item(ctx, "Role", row, detail, tagged=True), ("role", row.id), *touched)
 
 
 def policy_changed(ctx: Context, row: PolicyRow, *touched: Touched) -> None:
     """A managed policy, its versions, tags or attachments changed; ``touched`` says whether its default document did."""
-    detail = policy_detail(ctx.tx, row, plain)
+    (detail,) = policy_details(ctx.tx, [row], plain)
     ctx.changed(_item(ctx, "Policy", row, detail, tagged=True), *touched)
 
 

@@ -9,7 +9,7 @@ from garrison.core.context import Context
 from garrison.core.operation import operation
 from garrison.core.ports import Transaction
 from garrison.identity.iam import errors, managed
-from garrison.identity.iam.details import attachment_count, boundary_count
+from garrison.identity.iam.details import Usage, usage_of
 from garrison.identity.iam.documents import checked_managed
 from garrison.identity.iam.items import deleted, policy_changed
 from garrison.identity.iam.managed import ManagedPolicy
@@ -83,7 +83,7 @@ def get_policy(ctx: Context, req: api.GetPolicyRequest) -> api.GetPolicyResponse
 def delete_policy(ctx: Context, req: api.DeletePolicyRequest) -> None:
     """Delete a managed policy with its last version. Raises NoSuchEntity, DeleteConflict."""
     row = own_policy(ctx, req.policy_arn)
-    if attachment_count(ctx.tx, ctx.account, row.arn) or boundary_count(ctx.tx, ctx.account, row.arn):
+    if usage_of(ctx.tx, ctx.account, [row.arn]).used(row.arn):
         raise api.DeleteConflictException("Cannot delete a policy attached to entities.")
     if count(ctx.tx, "iam_policy_version", "account = ? AND policy_id = ?", ctx.account, row.id) > 1:
         raise api.DeleteConflictException(
@@ -96,24 +96,12 @@ def delete_policy(ctx: Context, req: api.DeletePolicyRequest) -> None:
     deleted(ctx, "Policy", row, ("policy", row.arn))
 
 
-class _Usage(NamedTuple):
-    """What an account uses managed policies for: how often by ARN."""
-
-    attached: dict[str, int]
-    boundaries: dict[str, int]
-
-    def used(self, arn: str, usage: str | None) -> bool:
-        """Whether a policy is attached, or a boundary, or (``usage`` None) either."""
-        as_policy = usage != "PermissionsBoundary" and arn in self.attached
-        return as_policy or (usage != "PermissionsPolicy" and arn in self.boundaries)
-
-
 @operation("iam", resource=listed_policies, read=True)
 def list_policies(ctx: Context, req: api.ListPoliciesRequest) -> api.ListPoliciesResponse:
     """Managed policies: AWS's and the account's own, by scope, path, and whether they are in use."""
     scope, prefix = req.scope or "All", req.path_prefix or "/"
     pager = Pager(ctx, req, scope, prefix, bool(req.only_attached), req.policy_usage_filter)
-    usage = _usage(ctx)
+    usage = usage_of(ctx.tx, ctx.account)
     rows: list[ManagedPolicy | PolicyRow] = []
     if scope != "Local":
         rows += managed.everything()
@@ -136,11 +124,9 @@ def list_entities_for_policy(ctx: Context, req: api.ListEntitiesForPolicyRequest
     known = managed.find(req.policy_arn) if account == "aws" else declared_policy(ctx, req.policy_arn)
     if known is None:
         raise errors.policy_not_attachable(req.policy_arn)
-    kinds = _KINDS.get(req.entity_filter or "", ("group", "role", "user") if req.entity_filter is None else ())
     prefix = req.path_prefix or "/"
-    rows = sorted({row for kind in kinds for row in _entities(ctx, kind, req) if row.path.startswith(prefix)})
     pager = Pager(ctx, req, req.policy_arn, req.entity_filter, prefix, req.policy_usage_filter)
-    page = pager.cut(rows, lambda row: f"{row.kind}/{row.folded}")
+    page = pager.page(_entities(ctx, req, prefix, pager), lambda row: f"{row.kind}/{row.folded}")
     return api.ListEntitiesForPolicyResponse(
         policy_groups=[api.PolicyGroup(group_name=row.name, group_id=row.id) for row in page.items if row.kind == "group"],
         policy_roles=[api.PolicyRole(role_name=row.name, role_id=row.id) for row in page.items if row.kind == "role"],
@@ -158,27 +144,44 @@ class _Entity(NamedTuple):
     path: str
 
 
-_KINDS = {"User": ("user",), "Group": ("group",), "Role": ("role",)}
+_KINDS = {"group": "Group", "role": "Role", "user": "User"}
+"""Kinds of entities, in the order of the list, and how a filter names them."""
 
 
-def _entities(ctx: Context, kind: str, req: api.ListEntitiesForPolicyRequest) -> list[_Entity]:
-    """Who of one kind uses the policy. The SQL is made of the three names in :data:`_KINDS` alone."""
-    columns = f"e.name_folded, e.name, e.{kind}_id, e.path FROM iam_{kind} e"
-    found = []
+def _entities(ctx: Context, req: api.ListEntitiesForPolicyRequest, prefix: str, pager: Pager) -> list[_Entity]:
+    """Who uses the policy: those of one page, and one more."""
+    at, _, name = pager.after.partition("/")
+    found: list[_Entity] = []
+    for kind, filtered in _KINDS.items():
+        if kind >= at and req.entity_filter in {None, filtered} and len(found) <= pager.limit:
+            following = name if kind == at else ""
+            found += _entities_of(ctx, kind, req, prefix, following, pager.limit + 1 - len(found))
+    return found
+
+
+def _entities_of(
+    ctx: Context, kind: str, req: api.ListEntitiesForPolicyRequest, prefix: str, following: str, limit: int
+) -> list[_Entity]:
+    """So many of one kind, by name after ``following``. The SQL is made of the names in :data:`_KINDS` alone."""
+    uses: list[str] = []
     if req.policy_usage_filter != "PermissionsBoundary":
-        found += ctx.tx.all(
-            f"SELECT {columns} JOIN iam_attachment a ON a.account = e.account AND a.owner_id = e.{kind}_id"
-            " WHERE e.account = ? AND a.policy_arn = ?",
-            ctx.account,
-            req.policy_arn,
-        )
+        attached = f"a.account = e.account AND a.owner_id = e.{kind}_id AND a.policy_arn = ?"
+        uses.append(f"EXISTS (SELECT 1 FROM iam_attachment a WHERE {attached})")  # noqa: S608 - constants
     if req.policy_usage_filter != "PermissionsPolicy" and kind != "group":
-        found += ctx.tx.all(
-            f"SELECT {columns} WHERE e.account = ? AND e.boundary_arn = ?",
-            ctx.account,
-            req.policy_arn,
-        )
-    return [_Entity(kind, *row) for row in found]
+        uses.append("e.boundary_arn = ?")
+    if not uses:
+        return []
+    rows = ctx.tx.all(
+        f"SELECT e.name_folded, e.name, e.{kind}_id, e.path FROM iam_{kind} e WHERE e.account = ? AND e.name_folded > ?"  # noqa: S608 - constants
+        f" AND substr(e.path, 1, CAST(? AS INTEGER)) = ? AND ({' OR '.join(uses)}) ORDER BY e.name_folded LIMIT ?",
+        ctx.account,
+        following,
+        len(prefix),
+        prefix,
+        *[req.policy_arn] * len(uses),
+        limit,
+    )
+    return [_Entity(kind, *row) for row in rows]
 
 
 def own_policy(ctx: Context, arn: str) -> PolicyRow:
@@ -218,15 +221,15 @@ def document_of(tx: Transaction, arn: str) -> str | None:
 
 def shown(tx: Transaction, row: PolicyRow) -> api.Policy:
     """A customer managed policy, without description and tags, which only GetPolicy tells."""
-    return _policy(row, attachment_count(tx, row.account, row.arn), boundary_count(tx, row.account, row.arn))
+    return _listed(row, usage_of(tx, row.account, [row.arn]))
 
 
 def shown_aws(tx: Transaction, account: str, policy: ManagedPolicy) -> api.Policy:
     """An AWS managed policy, with the account's use of it."""
-    return _policy(policy, attachment_count(tx, account, policy.arn), boundary_count(tx, account, policy.arn))
+    return _listed(policy, usage_of(tx, account, [policy.arn]))
 
 
-def _policy(row: PolicyRow | ManagedPolicy, attached: int, boundaries: int) -> api.Policy:
+def _listed(row: PolicyRow | ManagedPolicy, usage: Usage) -> api.Policy:
     version = row.default_version if isinstance(row, PolicyRow) else row.version
     return api.Policy(
         policy_name=row.name,
@@ -234,29 +237,12 @@ def _policy(row: PolicyRow | ManagedPolicy, attached: int, boundaries: int) -> a
         arn=row.arn,
         path=row.path,
         default_version_id=f"v{version}",
-        attachment_count=attached,
-        permissions_boundary_usage_count=boundaries,
+        attachment_count=usage.attached.get(row.arn, 0),
+        permissions_boundary_usage_count=usage.boundaries.get(row.arn, 0),
         is_attachable=True,
         create_date=row.created,
         update_date=row.updated,
     )
-
-
-def _listed(row: PolicyRow | ManagedPolicy, usage: _Usage) -> api.Policy:
-    return _policy(row, usage.attached.get(row.arn, 0), usage.boundaries.get(row.arn, 0))
-
-
-def _usage(ctx: Context) -> _Usage:
-    """Three reads for the whole list, not three for each policy."""
-    attached = ctx.tx.all("SELECT policy_arn, COUNT(*) FROM iam_attachment WHERE account = ? GROUP BY policy_arn", ctx.account)
-    boundaries: dict[str, int] = {}
-    for table in ("iam_user", "iam_role"):
-        for arn, number in ctx.tx.all(
-            f"SELECT boundary_arn, COUNT(*) FROM {table} WHERE account = ? AND boundary_arn IS NOT NULL GROUP BY boundary_arn",  # noqa: S608 - constant
-            ctx.account,
-        ):
-            boundaries[arn] = boundaries.get(arn, 0) + number
-    return _Usage({str(arn): int(number) for arn, number in attached}, boundaries)
 
 
 def _order(row: PolicyRow | ManagedPolicy) -> str:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 from garrison.api import iam as api
 from garrison.core.arn import parse_arn
@@ -202,6 +203,11 @@ def count(tx: Transaction, table: str, where: str, *parameters: str) -> int:
     """How many rows; ``table`` and ``where`` are constants of the caller."""
     row = tx.one(f"SELECT COUNT(*) FROM {table} WHERE {where}", *parameters)  # noqa: S608 - both are constants of the caller
     return int(row[0]) if row else 0
+
+
+def of_keys(tx: Transaction, sql: str, account: str, keys: Sequence[str]) -> list[tuple[Any, ...]]:
+    """What one query finds for many keys of an account; ``sql`` is the caller's constant, ``{keys}`` where they stand in it."""
+    return tx.all(sql.format(keys=",".join("?" * len(keys))), account, *keys) if keys else []
 
 
 def policy_arn_account(arn: str) -> str:

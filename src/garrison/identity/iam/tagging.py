@@ -10,14 +10,23 @@ from collections.abc import Mapping, Sequence
 
 from garrison.api import iam as api
 from garrison.core.ports import Transaction
+from garrison.identity.iam.rows import of_keys
 
 LIMIT = 50
 
 
 def tags_of(tx: Transaction, account: str, resource_id: str) -> dict[str, str]:
     """Tags by key, in the order that AWS lists them in."""
-    rows = tx.all("SELECT tag_key, tag_value FROM iam_tag WHERE account = ? AND resource_id = ?", account, resource_id)
-    return dict(sorted(rows, key=lambda row: listing_order(resource_id, row[0])))
+    return tags_of_all(tx, account, [resource_id])[resource_id]
+
+
+def tags_of_all(tx: Transaction, account: str, resource_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The tags of many resources by their ids, in one read."""
+    sql = "SELECT resource_id, tag_key, tag_value FROM iam_tag WHERE account = ? AND resource_id IN ({keys})"
+    found: dict[str, dict[str, str]] = {each: {} for each in resource_ids}
+    for resource, key, value in sorted(of_keys(tx, sql, account, resource_ids), key=lambda row: listing_order(row[0], row[1])):
+        found[resource][key] = value
+    return found
 
 
 def listing_order(resource_id: str, key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from garrison.api import iam as api
@@ -10,7 +11,7 @@ from garrison.core.ports import Transaction
 from garrison.identity.iam import errors
 from garrison.identity.iam.documents import TRUST_LIMIT, checked, size
 from garrison.identity.iam.rows import RoleRow
-from garrison.identity.resource_principals import UnknownPrincipal, resolve, shown
+from garrison.identity.resource_principals import UnknownPrincipal, resolve, shown, shown_all
 
 _PROVIDER_HOSTS = frozenset({"cognito-identity.amazonaws.com", "www.amazon.com", "graph.facebook.com", "accounts.google.com"})
 _OTHER_KINDS = {
@@ -43,6 +44,11 @@ def checked_trust(tx: Transaction, text: str) -> Trust:
 def shown_trust(tx: Transaction, role: RoleRow) -> str:
     """A role's trust policy as answers show it now."""
     return shown(tx, role.trust_policy, role.trust_principals)
+
+
+def shown_trusts(tx: Transaction, roles: Sequence[RoleRow]) -> list[str]:
+    """The same of many roles."""
+    return shown_all(tx, [(role.trust_policy, role.trust_principals) for role in roles])
 
 
 def _known(kind: str, name: str) -> bool:

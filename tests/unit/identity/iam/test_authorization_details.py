@@ -7,7 +7,7 @@ import json
 import pytest
 
 from garrison.api import iam as api
-from tests.support.iam import ACCOUNT, ALLOW_ALL, LIST_USERS, TRUST_EC2, Cloud, decoded, tags
+from tests.support.iam import ACCOUNT, ALLOW_ALL, LIST_USERS, TRUST_EC2, Cloud, decoded, tags, trust
 
 ARN = f"arn:aws:iam::{ACCOUNT}:policy/local"
 S3 = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
@@ -93,3 +93,32 @@ def test_all_in_pages(full: Cloud):
     assert marker is None
     parts = (whole.user_detail_list, whole.group_detail_list, whole.role_detail_list, whole.policies)
     assert seen == [entry.arn for part in parts for entry in part]
+
+
+def test_a_page_is_read_at_once_however_much_stands_on_it(cloud: Cloud):
+    """No read for each entry: one more of a kind asks the store nothing more."""
+
+    def grow(number: int) -> int:
+        user = cloud.create_user(user_name=f"u{number}", tags=tags(somekey="somevalue"), permissions_boundary=S3).user
+        cloud.create_group(group_name=f"g{number}")
+        cloud.add_user_to_group(group_name=f"g{number}", user_name=f"u{number}")
+        cloud.create_role(role_name=f"r{number}", assume_role_policy_document=trust(user.arn))
+        policy = cloud.create_policy(policy_name=f"p{number}", policy_document=LIST_USERS).policy
+        cloud.put_user_policy(user_name=f"u{number}", policy_name="inline", policy_document=LIST_USERS)
+        cloud.attach_user_policy(user_name=f"u{number}", policy_arn=policy.arn)
+        cloud.get_account_authorization_details()
+        return cloud.reads
+
+    first = grow(0)
+    assert [grow(number) for number in range(1, 5)] == [first] * 4
+
+
+def test_changed_roles_are_read_with_the_names_of_now(cloud: Cloud):
+    users = [cloud.create_user(user_name=f"u{number}").user for number in range(3)]
+    for number, user in enumerate(users):
+        cloud.create_role(role_name=f"r{number}", assume_role_policy_document=trust(user.arn))
+    cloud.delete_user(user_name="u0")
+    cloud.update_user(user_name="u1", new_user_name="other")
+    found = cloud.get_account_authorization_details(filter=["Role"]).role_detail_list
+    named = [decoded(role.assume_role_policy_document)["Statement"][0]["Principal"]["AWS"] for role in found]
+    assert named == [[users[0].user_id], [f"arn:aws:iam::{ACCOUNT}:user/other"], [users[2].arn]]

@@ -288,6 +288,32 @@ def test_entities_of_a_policy(cloud: Cloud):
     assert (rest.is_truncated, len(rest.policy_roles), len(rest.policy_users)) == (False, 1, 1)
 
 
+def test_entities_in_pages(cloud: Cloud):
+    """Whatever the size of the page: groups, roles and users, each by name, once; and the same few reads."""
+    cloud.create_policy(policy_name="p", policy_document=LIST_USERS)
+    for name in ("b", "A", "c"):
+        cloud.create_user(user_name=name, permissions_boundary=ARN)
+        cloud.attach_user_policy(user_name=name, policy_arn=ARN)
+        cloud.create_group(group_name=name)
+        cloud.attach_group_policy(group_name=name, policy_arn=ARN)
+        cloud.create_role(role_name=name, assume_role_policy_document=TRUST_EC2, permissions_boundary=ARN)
+        cloud.create_user(user_name=f"other-{name}")
+    wanted = [f"{kind} {name}" for kind in ("group", "role", "user") for name in ("A", "b", "c")]
+    for size in range(1, 11):
+        found: list[str] = []
+        marker = None
+        while True:
+            page = cloud.list_entities_for_policy(policy_arn=ARN, max_items=size, marker=marker)
+            found += [f"group {one.group_name}" for one in page.policy_groups]
+            found += [f"role {one.role_name}" for one in page.policy_roles]
+            found += [f"user {one.user_name}" for one in page.policy_users]
+            assert cloud.reads <= 5
+            marker = page.marker
+            if marker is None:
+                break
+        assert found == wanted
+
+
 def test_entities_of_no_policy(cloud: Cloud):
     with pytest.raises(api.NoSuchEntityException, match=f"^Policy {NOWHERE} does not exist or is not attachable.$"):
         cloud.list_entities_for_policy(policy_arn=NOWHERE)
