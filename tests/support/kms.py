@@ -103,6 +103,7 @@ class Kms:
         self.sealer = sealer
         self.live = LiveKeys(store, sealer, keys=keys)
         self.now = NOW
+        self.call = Call(source_ip="127.0.0.1")
         self.random = random
         self.items: list[ConfigurationItem] = []
         self.decision: Decision | None = None
@@ -121,7 +122,7 @@ class Kms:
             account=caller.principal.account,
             region=region,
             principal=caller.principal,
-            call=Call(source_ip="127.0.0.1"),
+            call=self.call,
             tx=self.store.reading(),
             ports=Ports(sealer=self.sealer, keys=self.live, principals=None),
             random=self.random,

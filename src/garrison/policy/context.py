@@ -202,5 +202,5 @@ _PROVIDERS: dict[str, Callable[[GlobalContext], Value | None]] = {
     "aws:sourceidentity": _source_identity,
     "aws:resourceaccount": lambda context: context.target.account or None,
     "aws:tagkeys": _tag_keys,
-    "aws:viaawsservice": lambda _context: False,
+    "aws:viaawsservice": lambda context: bool(context.call.via),
 }

@@ -15,8 +15,16 @@ SYMMETRIC = "SYMMETRIC_DEFAULT"
 
 
 def caller(ctx: Context) -> dict[str, Any]:
-    """What every operation on a key or alias carries. ``kms:ViaService`` is absent: nobody calls on the caller's behalf."""
-    return {"kms:CallerAccount": ctx.principal.account}
+    """What every operation on a key or alias carries; ``kms:ViaService`` where a service calls on the principal's behalf."""
+    found: dict[str, Any] = {"kms:CallerAccount": ctx.principal.account}
+    if ctx.call.via:
+        found["kms:ViaService"] = f"{ctx.call.via}.{ctx.region}.amazonaws.com"
+    return found
+
+
+def managing_grants(ctx: Context) -> dict[str, Any]:
+    """What CreateGrant, ListGrants and RevokeGrant carry: whether a service calls for a resource of its own."""
+    return {**caller(ctx), "kms:GrantIsForAWSResource": bool(ctx.call.via)}
 
 
 def cryptographic(
@@ -32,10 +40,13 @@ def cryptographic(
         found["kms:RequestAlias"] = alias
     if algorithm is not None:
         found["kms:EncryptionAlgorithm"] = algorithm
-    if context:
-        found["kms:EncryptionContextKeys"] = tuple(context)
-        found.update(_pairs(context))
+    found.update(encryption_context(context))
     return found
+
+
+def encryption_context(context: Mapping[str, str] | None) -> dict[str, Any]:
+    """``kms:EncryptionContext:…`` and ``kms:EncryptionContextKeys``; nothing without a context."""
+    return {"kms:EncryptionContextKeys": tuple(context), **_pairs(context)} if context else {}
 
 
 def request_tags(tags: Sequence[api.Tag] | None) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def schedule_key_deletion(ctx: Context, req: api.ScheduleKeyDeletionRequest) -> 
     if not SHORTEST <= days <= LONGEST:
         raise errors.pending_window(days, SHORTEST, LONGEST)
     key = names.locked(ctx, req.key_id)
-    states.must_not_be_pending_deletion(key)
+    states.check("ScheduleKeyDeletion", key)
     ctx.tx.run(
         "UPDATE kms_key SET state = ?, deletion_at = ?, pending_window = ? WHERE region = ? AND key_id = ?",
         states.PENDING_DELETION,
@@ -91,9 +91,10 @@ def _delete(tx: Transaction, region: str, key_id: str, now: float, partition: st
     tags = dict(tx.all("SELECT tag_key, tag_value FROM kms_tag WHERE region = ? AND key_id = ?", region, key_id))
     aliases = tx.all("SELECT name FROM kms_alias WHERE region = ? AND key_id = ?", region, key_id)
     tx.run("UPDATE kms_material SET sealed = ? WHERE region = ? AND key_id = ?", b"", region, key_id)
-    for table in ("kms_material", "kms_alias", "kms_tag", "kms_key"):
+    for table in ("kms_material", "kms_grant", "kms_alias", "kms_tag", "kms_key"):
         tx.run(f"DELETE FROM {table} WHERE region = ? AND key_id = ?", region, key_id)  # noqa: S608 - constant names
     tx.changed("kms-key", f"{region}/{key_id}")
+    tx.changed("kms-grant", f"{region}/{key_id}")
     for (name,) in aliases:
         tx.changed("kms-alias", f"{account}/{region}/{name}")
     arn = key_arn(region, account, key_id, partition)

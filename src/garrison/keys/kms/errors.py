@@ -30,6 +30,26 @@ def pending_deletion(arn: str) -> api.KMSInvalidStateException:
     return api.KMSInvalidStateException(f"{arn} is pending deletion.")
 
 
+def pending_replica_deletion(arn: str) -> api.KMSInvalidStateException:
+    """The same with a multi-Region primary key that waits for its replicas to go."""
+    return api.KMSInvalidStateException(f"{arn} is pending replica deletion.")
+
+
+def unavailable(arn: str) -> api.KMSInvalidStateException:
+    """A key whose custom key store is disconnected."""
+    return api.KMSInvalidStateException(f"{arn} is unavailable.")
+
+
+def creating(arn: str) -> api.KMSInvalidStateException:
+    """A replica key that is not there yet."""
+    return api.KMSInvalidStateException(f"{arn} is creating.")
+
+
+def updating(arn: str) -> api.KMSInvalidStateException:
+    """A multi-Region key whose primary Region changes."""
+    return api.KMSInvalidStateException(f"{arn} is updating.")
+
+
 def not_pending_deletion(arn: str) -> api.KMSInvalidStateException:
     """CancelKeyDeletion of a key that does not wait for it."""
     return api.KMSInvalidStateException(f"{arn} is not pending deletion.")
@@ -63,6 +83,91 @@ def dry_run() -> api.DryRunOperationException:
 def grant_token() -> api.InvalidGrantTokenException:
     """A grant token that no grant has."""
     return api.InvalidGrantTokenException("The grant token is not valid.")
+
+
+def no_principal(name: str) -> api.InvalidArnException:
+    """A principal of a grant who does not exist, or of a kind that no grant may name."""
+    return api.InvalidArnException(f"ARN does not refer to a valid principal: {name}")
+
+
+def no_such_grant(grant_id: str) -> api.NotFoundException:
+    """A grant that is not on the key, or not any more."""
+    return api.NotFoundException(f"Grant ID {grant_id} not found")
+
+
+def grant_id_form(grant_id: str) -> api.InvalidGrantIdException:
+    """A text that no grant's id can be."""
+    return api.InvalidGrantIdException(f"Invalid grant ID {grant_id}")
+
+
+def create_grant_alone() -> CommonError:
+    """A grant to make grants, of nothing."""
+    return validation("Grants must not contain only the CreateGrant operation.")
+
+
+def two_constraints() -> CommonError:
+    """A grant with both constraints on the encryption context."""
+    return validation("More than one constraint supplied")
+
+
+def no_grant_operations() -> CommonError:
+    """A grant of nothing."""
+    return validation("Grants must contain at least one operation.")
+
+
+def grant_operation(name: str, arn: str, spec: str, usage: str) -> CommonError:
+    """A grant operation that this kind of key does not have."""
+    return validation(f"Grant operation {name} is not valid for {arn}, whose key spec is {spec} and key usage {usage}.")
+
+
+def context_constraint(arn: str, spec: str) -> CommonError:
+    """A constraint on the encryption context where requests have none."""
+    return validation(f"Encryption context grant constraints are not valid for {arn}, whose key spec is {spec}.")
+
+
+def constraint_pairs(most: int) -> CommonError:
+    """A constraint of too many pairs."""
+    return validation(f"A grant constraint can have at most {most} encryption context pairs.")
+
+
+def constraint_value(most: int) -> CommonError:
+    """A constraint with a value that is too long."""
+    return validation(f"An encryption context value in a grant constraint can have at most {most} characters.")
+
+
+def constraint_case() -> CommonError:
+    """A constraint whose keys differ in nothing but case, which constraints do not tell apart."""
+    return validation("The encryption context keys of a grant constraint must differ in more than their case.")
+
+
+def one_of(first: str, second: str) -> CommonError:
+    """Neither, or both, of two members of which one is needed."""
+    return validation(f"You must specify either {first} or {second}, but not both.")
+
+
+def not_both(first: str, second: str) -> CommonError:
+    """Both of two members that exclude each other."""
+    return validation(f"You can specify either {first} or {second}, but not both.")
+
+
+def service_grant(needs: str) -> CommonError:
+    """A grant to a service without what such grants need."""
+    return validation(f"When you specify a GranteeServicePrincipal, you must also specify {needs}.")
+
+
+def only_services(member: str) -> CommonError:
+    """A filter that only AWS services may use."""
+    return validation(f"{member} can be used by service principals only.")
+
+
+def which_grant() -> CommonError:
+    """RetireGrant without a grant, or with two."""
+    return validation("To identify the grant, specify either GrantToken, or both KeyId and GrantId.")
+
+
+def too_many_grants(limit: int) -> api.LimitExceededException:
+    """A key with as many grants as it may have."""
+    return api.LimitExceededException(f"The key has the maximum of {limit} grants.")
 
 
 def malformed_policy(reason: str) -> api.MalformedPolicyDocumentException:

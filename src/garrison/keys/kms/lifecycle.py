@@ -153,18 +153,18 @@ def list_keys(ctx: Context, req: api.ListKeysRequest) -> api.ListKeysResponse:
 @operation("kms", resource=own_key, context=caller)
 def enable_key(ctx: Context, req: api.EnableKeyRequest) -> None:
     """Let a key be used."""
-    _set_state(ctx, req.key_id, states.ENABLED)
+    _set_state(ctx, "EnableKey", req.key_id, states.ENABLED)
 
 
 @operation("kms", resource=own_key, context=caller)
 def disable_key(ctx: Context, req: api.DisableKeyRequest) -> None:
     """Keep a key from being used, until it is enabled again."""
-    _set_state(ctx, req.key_id, states.DISABLED)
+    _set_state(ctx, "DisableKey", req.key_id, states.DISABLED)
 
 
-def _set_state(ctx: Context, key_id: str, state: str) -> None:
+def _set_state(ctx: Context, operation: str, key_id: str, state: str) -> None:
     key = names.locked(ctx, key_id)
-    states.must_not_be_pending_deletion(key)
+    states.check(operation, key)
     ctx.tx.run("UPDATE kms_key SET state = ? WHERE region = ? AND key_id = ?", state, key.region, key.key_id)
     items.changed(ctx, key.region, key.key_id)
 

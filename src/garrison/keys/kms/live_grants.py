@@ -95,10 +95,23 @@ class LiveGrant:
     @classmethod
     def of(cls, row: Sequence[Any]) -> LiveGrant:
         """From a row of :data:`_COLUMNS`."""
-        *columns, operations, constraints = row
-        document = json.loads(constraints)
-        columns[7], columns[10] = bool(columns[7]), bool(columns[10])
-        return cls(*columns, frozenset(json.loads(operations)), document, Constraints.of(document))
+        document = json.loads(row[12])
+        return cls(
+            id=row[0],
+            key_id=row[1],
+            created_at=row[2],
+            name=row[3],
+            issuing_account=row[4],
+            grantee=row[5],
+            grantee_name=row[6],
+            grantee_service=bool(row[7]),
+            retiring=row[8],
+            retiring_name=row[9],
+            retiring_service=bool(row[10]),
+            operations=frozenset(json.loads(row[11])),
+            document=document,
+            constraints=Constraints.of(document),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,7 @@ class LiveGrants:
     def _read_key(self, region: str, key_id: str) -> _OfKey:
         row = self._store.reading().one("SELECT 1 FROM kms_grant WHERE region = ? AND key_id = ? LIMIT 1", region, key_id)
         self._make_room(1)
+        self._held += 1
         found = self._keys[region, key_id] = _OfKey(any=row is not None)
         return found
 
@@ -169,16 +183,18 @@ class LiveGrants:
             *names,
         )
         grants = tuple(LiveGrant.of(row) for row in rows)
-        self._make_room(1 + len(grants))
-        if len(grants) < self._limit:
-            self._keys.setdefault((region, key_id), _OfKey(any=True)).by_grantee[names] = grants
+        # Where making room let go of this key too, it is read again when it is asked for next.
+        if self._make_room(1 + len(grants)) and (region, key_id) in self._keys:
+            self._held += 1 + len(grants)
+            self._keys[region, key_id].by_grantee[names] = grants
         return grants
 
-    def _make_room(self, more: int) -> None:
+    def _make_room(self, more: int) -> bool:
+        """Whether so much more may be held now."""
         if self._held + more > self._limit:
             self._keys.clear()
             self._held = 0
-        self._held += more
+        return more <= self._limit
 
     def _drop(self, key: str | None) -> None:
         """``key`` is ``region/key id``."""
