@@ -17,7 +17,7 @@ import garrison.identity.iam
 import garrison.identity.sts
 import garrison.keys.kms
 from garrison import __version__
-from garrison.audit import Event, Recorder, Resource, Trail, adopt, make_event
+from garrison.audit import Event, Recorder, Resource, Trail, adopt, drain, make_event
 from garrison.config import ConfigError, Settings
 from garrison.core import ids
 from garrison.core.clock import system_clock
@@ -110,6 +110,9 @@ class Worker:
         if self.state.settings.dev:
             # In memory there is no background process: this one does its work.
             due_deletions(self.state.store, self.recorder, system_clock())
+            self.recorder.ship()
+        else:
+            self.recorder.rotate()
 
     def _hear_of_others(self) -> None:
         """Where other nodes cannot be heard, what is cached may be stale: the gateway refuses calls until they can."""
@@ -309,6 +312,12 @@ def _reset(worker: Worker) -> None:
 
 def _services() -> Mapping[str, str]:
     return dict.fromkeys(sorted({service for service, _ in REGISTRY}), "available")
+
+
+def bring_in_events(state: State) -> None:
+    """Move what the workers' spools hold to the database, where lookups find it."""
+    if state.data_dir is not None:
+        drain(state.store, state.data_dir)
 
 
 def adopt_dead_chains(state: State) -> None:

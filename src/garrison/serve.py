@@ -301,6 +301,7 @@ def _background_round(state: app.State, recorder: Recorder, *, prune: bool) -> N
     try:
         due_deletions(state.store, recorder, time.time())
         app.adopt_dead_chains(state)
+        app.bring_in_events(state)
         if prune:
             state.store.prune()
     except CommonError:
