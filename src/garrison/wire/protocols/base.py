@@ -9,11 +9,14 @@ sends beyond the model is ignored, as AWS ignores it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, Protocol
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel
+
+T = TypeVar("T")
 
 MAX_DEPTH = 64
 """Levels of nesting that a request may have; the deepest real one (wafv2 statements) needs about 30."""
@@ -58,6 +61,21 @@ class WireProtocol(Protocol):
     ) -> Response:
         """An error on the wire. ``members`` are the further members of a modelled error, by model name."""
         ...
+
+
+class PerModel(Generic[T]):
+    """What a protocol compiles of each model: made at its first use, kept for as long as the model."""
+
+    def __init__(self, make: Callable[[ServiceModel], T]) -> None:
+        self._make = make
+        self._made: WeakKeyDictionary[ServiceModel, T] = WeakKeyDictionary()
+
+    def of(self, model: ServiceModel) -> T:
+        """That of one model."""
+        found = self._made.get(model)
+        if found is None:
+            found = self._made[model] = self._make(model)
+        return found
 
 
 def refuse(message: str) -> NoReturn:

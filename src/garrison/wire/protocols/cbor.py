@@ -8,14 +8,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
-from weakref import WeakKeyDictionary
 
 import cbor2
 
 from garrison.core.constraints import INTEGERS
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
-from garrison.wire.protocols.base import MAX_DEPTH, forward, refuse
+from garrison.wire.protocols.base import MAX_DEPTH, PerModel, forward, refuse
 from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.scalars import in_time
 
@@ -245,8 +244,8 @@ class CborProtocol:
     name = "smithy-rpc-v2-cbor"
 
     def __init__(self) -> None:
-        self._readers: WeakKeyDictionary[ServiceModel, CborReader] = WeakKeyDictionary()
-        self._writers: WeakKeyDictionary[ServiceModel, CborWriter] = WeakKeyDictionary()
+        self._readers = PerModel(lambda _model: CborReader())
+        self._writers = PerModel(lambda _model: CborWriter())
 
     def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - of REST alone
         """The body as a document; an empty body is an empty map. Raises CommonError("malformed")."""
@@ -258,24 +257,15 @@ class CborProtocol:
         value = decode_cbor(request.body)
         if operation.input is None:
             return {}
-        reader = self._readers.get(operation.model)
-        if reader is None:
-            reader = self._readers[operation.model] = CborReader()
-        document: dict[str, Any] = reader.of(operation.input)(value)
+        document: dict[str, Any] = self._readers.of(operation.model).of(operation.input)(value)
         return document
-
-    def _writer(self, model: ServiceModel) -> CborWriter:
-        writer = self._writers.get(model)
-        if writer is None:
-            writer = self._writers[model] = CborWriter()
-        return writer
 
     def serialize(self, operation: OperationModel, result: Any, request_id: str) -> Response:  # noqa: ANN401 - struct or dict
         """The answer: a map, or an empty body where the operation has no output."""
         headers = [("x-amzn-requestid", request_id), ("smithy-protocol", "rpc-v2-cbor")]
         if operation.output is None:
             return Response(200, headers)
-        plain = self._writer(operation.model).of(operation.output)({} if result is None else result)
+        plain = self._writers.of(operation.model).of(operation.output)({} if result is None else result)
         return Response(200, [*headers, ("content-type", CBOR)], cbor2.dumps(plain))
 
     def serialize_error(
@@ -300,5 +290,5 @@ class CborProtocol:
         if shape is None:
             body["message"] = message
         else:
-            body.update(self._writer(model).shape(shape)(with_message(shape, message, members)))
+            body.update(self._writers.of(model).shape(shape)(with_message(shape, message, members)))
         return Response(status, headers, cbor2.dumps(body))

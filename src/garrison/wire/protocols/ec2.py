@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from garrison.core.http import Request, Response
+from garrison.core.http import Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
 from garrison.wire.protocols.base import refuse
-from garrison.wire.protocols.modelled import error_shape
-from garrison.wire.protocols.query import Node, Parse, Parser, form, namespace, tree
+from garrison.wire.protocols.query import Node, Parse, Parser, QueryProtocol, namespace
 from garrison.wire.protocols.scalars import escape
-from garrison.wire.protocols.xml import XmlWriter
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -55,25 +52,11 @@ def input_name(member: Member) -> str:
     return name[0].upper() + name[1:]
 
 
-class Ec2Protocol:
+class Ec2Protocol(QueryProtocol):
     """EC2 Query."""
 
     name = "ec2"
-
-    def __init__(self) -> None:
-        self._parsers: WeakKeyDictionary[ServiceModel, Ec2Parser] = WeakKeyDictionary()
-        self._writers: WeakKeyDictionary[ServiceModel, XmlWriter] = WeakKeyDictionary()
-
-    def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - of REST alone
-        """The form as a document. Raises CommonError("malformed")."""
-        parameters = form(request)
-        if operation.input is None:
-            return {}
-        parser = self._parsers.get(operation.model)
-        if parser is None:
-            parser = self._parsers[operation.model] = Ec2Parser()
-        document: dict[str, Any] = parser.of(operation.input)(tree(parameters))
-        return document
+    parser = Ec2Parser
 
     def serialize(self, operation: OperationModel, result: Any, request_id: str) -> Response:  # noqa: ANN401 - struct or dict
         """``<XResponse><requestId>…</requestId>…``; an operation without output answers ``<return>true</return>``."""
@@ -82,15 +65,9 @@ class Ec2Protocol:
         if operation.output is None:
             out.append("<return>true</return>")
         else:
-            self._writer(operation.model).content(operation.output.shape)({} if result is None else result, out)
+            self._writers.of(operation.model).content(operation.output.shape)({} if result is None else result, out)
         out.append(f"</{name}>")
         return Response(200, _headers(request_id), "".join(out).encode())
-
-    def _writer(self, model: ServiceModel) -> XmlWriter:
-        writer = self._writers.get(model)
-        if writer is None:
-            writer = self._writers[model] = XmlWriter()
-        return writer
 
     def serialize_error(
         self,
@@ -105,13 +82,9 @@ class Ec2Protocol:
         sender_fault: bool,  # noqa: ARG002 - the interface's
     ) -> Response:
         """``<Response><Errors><Error>…``, and the members of a modelled error."""
-        further: list[str] = []
-        shape = error_shape(model, operation, code)
-        if shape is not None:
-            named = {name: member for name, member in shape.members.items() if name.lower() not in {"code", "message"}}
-            self._writer(model).structure(named)(dict(members), further)
+        further = "".join(self._further(model, operation, code, members))
         body = (
-            f"{_DECLARATION}<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{''.join(further)}"
+            f"{_DECLARATION}<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{further}"
             f"</Error></Errors><RequestID>{escape(request_id)}</RequestID></Response>"
         )
         return Response(status, _headers(request_id), body.encode())

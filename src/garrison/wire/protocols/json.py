@@ -6,16 +6,16 @@ https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from garrison.core.constraints import INTEGERS
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
-from garrison.wire.protocols.base import MAX_DEPTH, forward, refuse
+from garrison.wire.protocols.base import MAX_DEPTH, PerModel, forward, refuse
 from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.scalars import format_timestamp, in_time, parse_blob, parse_timestamp
 
@@ -73,22 +73,34 @@ def bound_depth(value: Any) -> None:  # noqa: ANN401 - JSON
     refuse(f"The request body nests deeper than {MAX_DEPTH} levels")
 
 
-class Parser:
-    """Compiles shapes of one model into functions from plain JSON values to document values."""
+class _Compiler(ABC):
+    """Compiles shapes of one model into functions, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_text: Convert) -> None:
+        """``in_text`` converts a JSON value that stands in a string (``jsonvalue``)."""
         self._done: dict[tuple[str, str], Convert] = {}
+        self._in_text = in_text
 
     def of(self, member: Member) -> Convert:
-        """The parser of a reference, compiled once per shape; a recursive shape refers to itself through the memo."""
+        """What converts a reference; a recursive shape refers to itself through the memo."""
         shape = member.shape
         form = str(member.trait("timestampFormat", "")) if shape.type == "timestamp" else ""
         json_value = bool(member.trait("jsonvalue", False))  # noqa: FBT003 - a default
         key = (shape.name, form + ("json" if json_value else ""))
         if key not in self._done:
             self._done[key] = forward(self._done, key)
-            self._done[key] = _json_value if json_value else self._compile(shape, form)
+            self._done[key] = self._in_text if json_value else self._compile(shape, form)
         return self._done[key]
+
+    @abstractmethod
+    def _compile(self, shape: Shape, form: str) -> Convert: ...
+
+
+class Parser(_Compiler):
+    """Compiles shapes of one model into functions from plain JSON values to document values."""
+
+    def __init__(self) -> None:
+        super().__init__(_json_value)
 
     def _compile(self, shape: Shape, form: str) -> Convert:
         collections = {"structure": self._structure, "list": self._list, "map": self._map}
@@ -203,22 +215,11 @@ _SCALARS: dict[str, Convert] = {
 }  # fmt: skip
 
 
-class Serializer:
+class Serializer(_Compiler):
     """Compiles shapes of one model into functions from structs or documents to plain values that JSON can carry."""
 
     def __init__(self) -> None:
-        self._done: dict[tuple[str, str], Convert] = {}
-
-    def of(self, member: Member) -> Convert:
-        """The serializer of a reference, compiled once per shape."""
-        shape = member.shape
-        form = str(member.trait("timestampFormat", "")) if shape.type == "timestamp" else ""
-        json_value = bool(member.trait("jsonvalue", False))  # noqa: FBT003 - a default
-        key = (shape.name, form + ("json" if json_value else ""))
-        if key not in self._done:
-            self._done[key] = forward(self._done, key)
-            self._done[key] = (lambda value: _encode(value).decode()) if json_value else self._compile(shape, form)
-        return self._done[key]
+        super().__init__(lambda value: _encode(value).decode())
 
     def _compile(self, shape: Shape, form: str) -> Convert:
         collections = {"structure": self._structure, "list": self._list, "map": self._map}
@@ -310,27 +311,21 @@ class JsonProtocol:
     name = "json"
 
     def __init__(self) -> None:
-        self._models: WeakKeyDictionary[ServiceModel, _Compiled] = WeakKeyDictionary()
-
-    def _compiled(self, model: ServiceModel) -> _Compiled:
-        found = self._models.get(model)
-        if found is None:
-            found = self._models[model] = _Compiled()
-        return found
+        self._models = PerModel(lambda _model: _Compiled())
 
     def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - the interface's
         """The body as a document; an empty body is an empty object. Raises CommonError("malformed")."""
         value = decode_json(request.body)
         if operation.input is None:
             return {}
-        document: dict[str, Any] = self._compiled(operation.model).parser.of(operation.input)(value)
+        document: dict[str, Any] = self._models.of(operation.model).parser.of(operation.input)(value)
         return document
 
     def serialize(self, operation: OperationModel, result: Any, request_id: str) -> Response:  # noqa: ANN401 - struct or dict
         """The answer; an operation without output answers an empty body, as AWS's do."""
         body = b""
         if operation.output is not None:
-            compiled = self._compiled(operation.model)
+            compiled = self._models.of(operation.model)
             if isinstance(result, msgspec.Struct) and compiled.is_plain(operation.output):
                 body = _encode(result)
             else:
@@ -339,7 +334,7 @@ class JsonProtocol:
 
     def reads_plainly(self, operation: OperationModel) -> bool:
         """Whether msgspec alone can read this operation's body into its struct: no member has a name or form of its own."""
-        return operation.input is not None and self._compiled(operation.model).is_plain(operation.input)
+        return operation.input is not None and self._models.of(operation.model).is_plain(operation.input)
 
     def serialize_error(
         self,

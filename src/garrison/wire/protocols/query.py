@@ -9,11 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
-from weakref import WeakKeyDictionary
 
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
-from garrison.wire.protocols.base import MAX_DEPTH, MAX_PARAMETERS, forward, refuse
+from garrison.wire.protocols.base import MAX_DEPTH, MAX_PARAMETERS, PerModel, forward, refuse
 from garrison.wire.protocols.modelled import error_shape
 from garrison.wire.protocols.scalars import (
     escape,
@@ -234,20 +233,18 @@ class QueryProtocol:
     """AWS Query."""
 
     name = "query"
+    parser: type[Parser] = Parser
 
     def __init__(self) -> None:
-        self._parsers: WeakKeyDictionary[ServiceModel, Parser] = WeakKeyDictionary()
-        self._writers: WeakKeyDictionary[ServiceModel, XmlWriter] = WeakKeyDictionary()
+        self._parsers = PerModel(lambda _model: self.parser())
+        self._writers = PerModel(lambda _model: XmlWriter())
 
     def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 - the interface's
         """The form as a document. Raises CommonError("malformed")."""
         parameters = form(request)
         if operation.input is None:
             return {}
-        parser = self._parsers.get(operation.model)
-        if parser is None:
-            parser = self._parsers[operation.model] = Parser()
-        document: dict[str, Any] = parser.of(operation.input)(tree(parameters))
+        document: dict[str, Any] = self._parsers.of(operation.model).of(operation.input)(tree(parameters))
         return document
 
     def serialize(self, operation: OperationModel, result: Any, request_id: str) -> Response:  # noqa: ANN401 - struct or dict
@@ -256,16 +253,10 @@ class QueryProtocol:
         if operation.output is not None:
             wrapper = str(operation.output.traits.get("resultWrapper", f"{operation.name}Result"))
             out.append(f"<{wrapper}>")
-            self._writer(operation.model).content(operation.output.shape)({} if result is None else result, out)
+            self._writers.of(operation.model).content(operation.output.shape)({} if result is None else result, out)
             out.append(f"</{wrapper}>")
         out.append(f"<ResponseMetadata><RequestId>{escape(request_id)}</RequestId></ResponseMetadata></{operation.name}Response>")
         return Response(200, _headers(request_id), "".join(out).encode())
-
-    def _writer(self, model: ServiceModel) -> XmlWriter:
-        writer = self._writers.get(model)
-        if writer is None:
-            writer = self._writers[model] = XmlWriter()
-        return writer
 
     def serialize_error(
         self,
@@ -280,23 +271,22 @@ class QueryProtocol:
         sender_fault: bool,
     ) -> Response:
         """``<ErrorResponse><Error><Type>Sender</Type><Code>…``."""
-        further: list[str] = []
-        self._further(model, operation, code, members, further)
+        further = "".join(self._further(model, operation, code, members))
         body = (
             f'<ErrorResponse xmlns="{namespace(model)}"><Error><Type>{"Sender" if sender_fault else "Receiver"}</Type>'
-            f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>{''.join(further)}</Error>"
+            f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>{further}</Error>"
             f"<RequestId>{escape(request_id)}</RequestId></ErrorResponse>"
         )
         return Response(status, _headers(request_id), body.encode())
 
-    def _further(
-        self, model: ServiceModel, operation: OperationModel | None, code: str, members: Mapping[str, Any], out: list[str]
-    ) -> None:
-        """The members of a modelled error beside its message."""
+    def _further(self, model: ServiceModel, operation: OperationModel | None, code: str, members: Mapping[str, Any]) -> list[str]:
+        """The members of a modelled error beside its message, as XML."""
+        out: list[str] = []
         shape = error_shape(model, operation, code) if members else None
         if shape is not None:
             rest = {name: member for name, member in shape.members.items() if name.lower() not in {"message", "code"}}
-            self._writer(model).structure(rest)(dict(members), out)
+            self._writers.of(model).structure(rest)(dict(members), out)
+        return out
 
 
 def namespace(model: ServiceModel) -> str:

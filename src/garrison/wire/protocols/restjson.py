@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
-from garrison.wire.protocols.base import refuse, value_of
+from garrison.wire.protocols.base import PerModel, refuse, value_of
 from garrison.wire.protocols.json import Parser, Serializer, decode_json
 from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.rest import (
@@ -72,19 +71,13 @@ class RestJsonProtocol:
     name = "rest-json"
 
     def __init__(self) -> None:
-        self._services: WeakKeyDictionary[ServiceModel, _Service] = WeakKeyDictionary()
-
-    def _service(self, model: ServiceModel) -> _Service:
-        found = self._services.get(model)
-        if found is None:
-            found = self._services[model] = _Service()
-        return found
+        self._services = PerModel(lambda _model: _Service())
 
     def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:
         """Path, query, headers and body as one document. Raises CommonError("malformed")."""
         if operation.input is None:
             return {}
-        service = self._service(operation.model)
+        service = self._services.of(operation.model)
         bound, fields = service.input(operation.input.shape)
         document = read_bound(bound, request, path_parameters)
         if bound.payload is not None:
@@ -98,7 +91,7 @@ class RestJsonProtocol:
         own = [("x-amzn-requestid", request_id)]
         if operation.output is None:
             return Response(operation.status, own)
-        service = self._service(operation.model)
+        service = self._services.of(operation.model)
         bound = service.output(operation.output.shape)
         source = {} if result is None else result
         status, headers = write_bound(bound, source, operation.status)
@@ -129,7 +122,7 @@ class RestJsonProtocol:
         own = [("x-amzn-requestid", request_id), ("x-amzn-errortype", code), ("content-type", JSON)]
         if shape is None:
             return Response(status, own, _encode({"message": message}))
-        service = self._service(model)
+        service = self._services.of(model)
         bound = service.output(shape)
         _, headers = write_bound(bound, dict(members), status)
         body = service.body(bound.body, with_message(shape, message, members))

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
-from garrison.wire.protocols.base import refuse, value_of
+from garrison.wire.protocols.base import PerModel, refuse, value_of
 from garrison.wire.protocols.modelled import error_shape, with_message
 from garrison.wire.protocols.rest import (
     BODILESS,
@@ -124,19 +123,13 @@ class RestXmlProtocol:
     name = "rest-xml"
 
     def __init__(self) -> None:
-        self._services: WeakKeyDictionary[ServiceModel, _Service] = WeakKeyDictionary()
-
-    def _service(self, model: ServiceModel) -> _Service:
-        found = self._services.get(model)
-        if found is None:
-            found = self._services[model] = _Service(model)
-        return found
+        self._services = PerModel(_Service)
 
     def parse(self, operation: OperationModel, request: Request, path_parameters: Mapping[str, str]) -> dict[str, Any]:
         """Path, query, headers and body as one document. Raises CommonError("malformed")."""
         if operation.input is None:
             return {}
-        service = self._service(operation.model)
+        service = self._services.of(operation.model)
         bound, read = service.input(operation.input.shape)
         try:
             document = read_bound(bound, request, path_parameters)
@@ -167,7 +160,7 @@ class RestXmlProtocol:
         own = [(_request_id_header(operation.model), request_id)]
         if operation.output is None:
             return Response(operation.status, own)
-        service = self._service(operation.model)
+        service = self._services.of(operation.model)
         bound = service.output(operation.output.shape)
         source = {} if result is None else result
         status, headers = write_bound(bound, source, operation.status)
@@ -236,7 +229,7 @@ class RestXmlProtocol:
         shape = error_shape(model, operation, code)
         if shape is None:
             return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items() if value is not None), []
-        service = self._service(model)
+        service = self._services.of(model)
         bound = service.output(shape)
         given = with_message(shape, message, members)
         _, headers = write_bound(bound, given, 0)
