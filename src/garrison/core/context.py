@@ -45,6 +45,8 @@ class Call:
     secure: bool = False
     """True over TLS: ``aws:SecureTransport``."""
     referer: str = ""
+    via: str = ""
+    """The service that calls on the principal's behalf (``s3``); empty where the principal calls itself."""
     tls: tuple[str, str] | None = None
     """Version and cipher suite of the connection, as OpenSSL names them."""
 
