@@ -5,14 +5,16 @@ What the model has and Garrison has not yet is ``NotImplemented`` with 501; that
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -278,3 +280,85 @@ def test_a_client_that_drips_its_head_is_let_go(impatient: Server):
         except (BrokenPipeError, ConnectionResetError):
             return
     pytest.fail("the server listened to it all")
+
+
+def nested(opening: str, closing: str, depth: int) -> str:
+    return opening * depth + closing * depth
+
+
+HOSTILE_POLICIES = {
+    "open-lists": "[" * 100_000,
+    "open-objects": '{"a":' * 20_000,
+    "deep-lists": nested("[", "]", 50_000),
+    "deep-statement": '{"Version":"2012-10-17","Statement":' + nested("[", "]", 30_000) + "}",
+    "huge-number": '{"Version":"2012-10-17","Statement":[],"Id":' + "9" * 5000 + "}",
+    "huge-exponent": '{"Version":"2012-10-17","Statement":[],"Id":1e999999}',
+    "not-a-number": '{"Version":"2012-10-17","Statement":[],"Id":NaN}',
+    "half-a-pair": '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:\\ud800","Resource":"*"}}',
+    "null": "null",
+    "nulls": '{"Version":null,"Statement":null}',
+    "wrong-types": '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":{"a":"b"},"Resource":5,"Condition":[]}}',
+    "odd-principals": '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Principal":{"AWS":["arn:aws:sts::123456789012:","arn:::::",[5]]}}}',
+}
+
+
+@pytest.mark.parametrize("document", HOSTILE_POLICIES.values(), ids=HOSTILE_POLICIES)
+def test_hostile_policy_documents(target: Server, document: str):
+    """Wherever a policy is taken, one that is none is refused, and nothing is left of it."""
+    iam, kms, sts = boto(target, "iam"), boto(target, "kms"), boto(target, "sts")
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_user(UserName="with-policies")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    before = kms.get_key_policy(KeyId=key)["Policy"]
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: iam.put_user_policy(UserName="with-policies", PolicyName="p", PolicyDocument=document),
+        lambda: iam.create_policy(PolicyName="hostile", PolicyDocument=document),
+        lambda: iam.create_role(RoleName="hostile", AssumeRolePolicyDocument=document),
+        lambda: iam.simulate_custom_policy(PolicyInputList=[document], ActionNames=["iam:GetUser"]),
+        lambda: iam.get_context_keys_for_custom_policy(PolicyInputList=[document]),
+        lambda: sts.get_federation_token(Name="bob", Policy=document),
+        lambda: kms.put_key_policy(KeyId=key, Policy=document),
+        lambda: kms.create_key(Policy=document),
+    )
+    for call in calls:
+        with pytest.raises(ClientError) as caught:
+            call()
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert iam.list_user_policies(UserName="with-policies")["PolicyNames"] == []
+    assert not [each for each in iam.list_roles()["Roles"] if each["RoleName"] == "hostile"]
+    assert kms.get_key_policy(KeyId=key)["Policy"] == before
+
+
+def test_a_simulation_of_millions_is_answered_page_by_page(target: Server):
+    """Four thousand actions on four thousand resources: the first page takes no longer for it."""
+    document = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:*","Resource":"*"}}'
+    pairs = [
+        ("Action", "SimulateCustomPolicy"),
+        ("Version", "2010-05-08"),
+        ("PolicyInputList.member.1", document),
+        ("MaxItems", "2"),
+    ]
+    pairs += [(f"ActionNames.member.{number}", f"iam:Do{number}") for number in range(1, 4001)]
+    pairs += [(f"ResourceArns.member.{number}", f"arn:aws:iam::123456789012:user/{number}") for number in range(1, 4001)]
+    answer = raw.form_call(target, urlencode(pairs).encode())  # a TimeoutError here is a worker that computes them all
+    assert answer.status == 200
+    assert answer.body.count(b"<EvalResourceName>arn:aws:iam::123456789012:user/1<") == 2
+    assert b"<IsTruncated>true</IsTruncated>" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"&".join(b"A%d=1" % number for number in range(10_001)), 400),
+        (b"UserName=sparse&Tags.member.999999999.Key=a&Tags.member.999999999.Value=b", 200),
+        (b"UserName=sparse&Tags.member.99999999999999999999999.Key=a", 400),
+        (b"UserName=a%00b", 400),
+        (b"UserName=%ED%A0%80", 400),
+        (b"UserName=%FF", 400),
+    ],
+    ids=["10001", "sparse", "endless", "nul", "surrogate", "no-utf8"],
+)
+def test_forms_at_their_limits(target: Server, body: bytes, status: int):
+    answer = raw.form_call(target, b"Action=CreateUser&Version=2010-05-08&" + body)
+    fair(answer)
+    assert answer.status == status, answer.body

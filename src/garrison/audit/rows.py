@@ -36,6 +36,9 @@ LOOKUP_COLUMNS = (
     "event_time, event_id, request_id, event_source, event_name, account, region, user_name, access_key_id, read_only, error_code"
 )
 
+_INDEXED = 2000
+"""Bytes of an indexed text that are kept."""
+
 Row = tuple[Value, ...]
 
 
@@ -63,10 +66,10 @@ def lookup_columns(event: Event) -> Row:
         event.event_id,
         event.request_id,
         event.event_source,
-        event.event_name,
+        indexed(event.event_name),
         event.account,
         event.region,
-        events.user_name(identity),
+        indexed(events.user_name(identity)),
         identity.access_key_id,
         int(event.read_only),
         event.error_code,
@@ -76,9 +79,21 @@ def lookup_columns(event: Event) -> Row:
 def resource_columns(event: Event) -> list[Row]:
     """(position, account, type, name, ARN) of each resource of an event."""
     return [
-        (position, event.account, resource.type, _name(resource.arn), resource.arn)
+        (position, event.account, resource.type, indexed(_name(resource.arn)), indexed(resource.arn))
         for position, resource in enumerate(event.resources)
     ]
+
+
+def indexed(text: str) -> str:
+    """Text that a caller chose, as an index of either engine can hold it; the record beside it has it whole.
+
+    PostgreSQL's text knows no NUL, and an entry of its indexes has at most 2,704 bytes: one event that cannot be stored would
+    hold up all that follow it in a spool.
+    """
+    if len(text) > _INDEXED // 4 or "\0" in text:
+        text = text.replace("\0", "\ufffd")
+        text = text.encode("utf-8", "replace")[:_INDEXED].decode("utf-8", "ignore")
+    return text
 
 
 def insert_written(tx: Unit, chain: str, written: Sequence[Written]) -> None:

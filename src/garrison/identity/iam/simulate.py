@@ -136,11 +136,15 @@ def _simulate(
         context=_context(ctx, caller, req.context_entries or []),
         texts={source.id: source.text for source in (*sources, *boundaries, *resource)},
     )
-    asked = [_Asked(_action(action), resource) for action in req.action_names for resource in req.resource_arns or ["*"]]
+    actions, resources = [_action(action) for action in req.action_names], req.resource_arns or ["*"]
     pager = Pager(ctx, req, _fingerprint(req))
-    page = pager.cut([f"{index:06}" for index in range(len(asked))], str)
+    # A few thousand of each are millions of combinations: only those of this page are made.
+    first = int(pager.after) + 1 if pager.after else 0
+    following = range(first, min(first + pager.limit + 1, len(actions) * len(resources)))
+    page = pager.page([str(index) for index in following], str)
+    asked = [divmod(int(index), len(resources)) for index in page.items]
     return api.SimulatePolicyResponse(
-        evaluation_results=[_result(case, asked[int(index)]) for index in page.items],
+        evaluation_results=[_result(case, _Asked(actions[action], resources[resource])) for action, resource in asked],
         is_truncated=page.truncated,
         marker=page.marker,
     )
