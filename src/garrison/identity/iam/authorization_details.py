@@ -6,7 +6,7 @@ A page is read as a page: the rows that it shows and what hangs on them, in a fi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from garrison.api import iam as api
 from garrison.core.context import Context
@@ -22,7 +22,7 @@ from garrison.identity.iam.details import (
 )
 from garrison.identity.iam.managed import ManagedPolicy
 from garrison.identity.iam.pages import Pager
-from garrison.identity.iam.rows import GROUP, POLICY, ROLE, USER, GroupRow, PolicyRow, RoleRow, UserRow
+from garrison.identity.iam.rows import GROUP, POLICY, ROLE, USER, GroupRow, PolicyRow, RoleRow, UserRow, by_name
 from garrison.identity.iam.targets import anything
 
 Row = UserRow | GroupRow | RoleRow | PolicyRow | ManagedPolicy
@@ -75,19 +75,19 @@ def _key(entry: _Entry) -> str:
 
 
 def _users(ctx: Context, after: str, limit: int) -> list[Row]:
-    return [UserRow(*row) for row in _following(ctx, USER, "iam_user", after, limit)]
+    return [UserRow(*row) for row in by_name(ctx.tx, "iam_user", USER, ctx.account, after=after, limit=limit)]
 
 
 def _groups(ctx: Context, after: str, limit: int) -> list[Row]:
-    return [GroupRow(*row) for row in _following(ctx, GROUP, "iam_group", after, limit)]
+    return [GroupRow(*row) for row in by_name(ctx.tx, "iam_group", GROUP, ctx.account, after=after, limit=limit)]
 
 
 def _roles(ctx: Context, after: str, limit: int) -> list[Row]:
-    return [RoleRow(*row) for row in _following(ctx, ROLE, "iam_role", after, limit)]
+    return [RoleRow(*row) for row in by_name(ctx.tx, "iam_role", ROLE, ctx.account, after=after, limit=limit)]
 
 
 def _policies(ctx: Context, after: str, limit: int) -> list[Row]:
-    return [PolicyRow(*row) for row in _following(ctx, POLICY, "iam_policy", after, limit)]
+    return [PolicyRow(*row) for row in by_name(ctx.tx, "iam_policy", POLICY, ctx.account, after=after, limit=limit)]
 
 
 def _aws_policies(ctx: Context, after: str, limit: int) -> list[Row]:
@@ -95,15 +95,6 @@ def _aws_policies(ctx: Context, after: str, limit: int) -> list[Row]:
     usage = usage_of(ctx.tx, ctx.account)
     used = [policy for policy in managed.everything() if policy.name.lower() > after and usage.used(policy.arn)]
     return list(used[:limit])
-
-
-def _following(ctx: Context, columns: str, table: str, after: str, limit: int) -> list[tuple[Any, ...]]:
-    return ctx.tx.all(
-        f"SELECT {columns} FROM {table} WHERE account = ? AND name_folded > ? ORDER BY name_folded LIMIT ?",  # noqa: S608 - constants
-        ctx.account,
-        after,
-        limit,
-    )
 
 
 _SOURCES: dict[str, Callable[[Context, str, int], list[Row]]] = {

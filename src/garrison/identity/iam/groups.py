@@ -8,7 +8,7 @@ from garrison.core.operation import Target, operation
 from garrison.identity.iam import errors
 from garrison.identity.iam.items import deleted, group_changed, user_changed
 from garrison.identity.iam.pages import Pager
-from garrison.identity.iam.rows import GROUP, GroupRow, UserRow, count, find_group, group_named, user_named
+from garrison.identity.iam.rows import GROUP, GroupRow, UserRow, by_name, count, find_group, group_named, moved, user_named
 from garrison.identity.iam.targets import declared_group, group_target, listed, named_group, new_group, user_target
 from garrison.identity.iam.users import shown as shown_user
 
@@ -74,19 +74,7 @@ def get_group(ctx: Context, req: api.GetGroupRequest) -> api.GetGroupResponse:
 def update_group(ctx: Context, req: api.UpdateGroupRequest) -> None:
     """Rename or move a group; its id, users and policies stay. Raises NoSuchEntity, EntityAlreadyExists."""
     row = group_named(ctx.tx, ctx.account, req.group_name)
-    new = row._replace(name=req.new_group_name or row.name, path=req.new_path or row.path)
-    other = find_group(ctx.tx, ctx.account, new.name)
-    if other is not None and other.id != row.id:
-        raise errors.exists("Group", new.name)
-    ctx.tx.run(
-        "UPDATE iam_group SET name = ?, name_folded = ?, path = ? WHERE account = ? AND group_id = ?",
-        new.name,
-        new.name.lower(),
-        new.path,
-        ctx.account,
-        row.id,
-    )
-    group_changed(ctx, new)
+    group_changed(ctx, moved(ctx.tx, row, req.new_group_name, req.new_path))
 
 
 @operation("iam", resource=group_target)
@@ -108,15 +96,7 @@ def list_groups(ctx: Context, req: api.ListGroupsRequest) -> api.ListGroupsRespo
     """Groups by name, under a path where one is given."""
     prefix = req.path_prefix or "/"
     pager = Pager(ctx, req, prefix)
-    rows = ctx.tx.all(
-        f"SELECT {GROUP} FROM iam_group WHERE account = ? AND name_folded > ? AND substr(path, 1, CAST(? AS INTEGER)) = ?"  # noqa: S608 - constant
-        " ORDER BY name_folded LIMIT ?",
-        ctx.account,
-        pager.after,
-        len(prefix),
-        prefix,
-        pager.limit + 1,
-    )
+    rows = by_name(ctx.tx, "iam_group", GROUP, ctx.account, after=pager.after, limit=pager.limit + 1, prefix=prefix)
     page = pager.page([GroupRow(*row) for row in rows], _name)
     return api.ListGroupsResponse(groups=[shown(row) for row in page.items], is_truncated=page.truncated, marker=page.marker)
 

@@ -11,7 +11,7 @@ from garrison.identity.iam.details import last_used
 from garrison.identity.iam.documents import encoded
 from garrison.identity.iam.items import deleted, role_changed
 from garrison.identity.iam.pages import Pager
-from garrison.identity.iam.rows import ROLE, RoleRow, boundary, count, describable_role, find_role, writable_role
+from garrison.identity.iam.rows import ROLE, RoleRow, boundary, by_name, count, describable_role, find_role, writable_role
 from garrison.identity.iam.tagging import drop_tags, put_tags, tag_list
 from garrison.identity.iam.targets import (
     declared_role,
@@ -134,15 +134,7 @@ def list_roles(ctx: Context, req: api.ListRolesRequest) -> api.ListRolesResponse
     """Roles by name, under a path where one is given; without tags, boundaries and last use, as AWS lists them."""
     prefix = req.path_prefix or "/"
     pager = Pager(ctx, req, prefix)
-    rows = ctx.tx.all(
-        f"SELECT {ROLE} FROM iam_role WHERE account = ? AND name_folded > ? AND substr(path, 1, CAST(? AS INTEGER)) = ?"  # noqa: S608 - constant
-        " ORDER BY name_folded LIMIT ?",
-        ctx.account,
-        pager.after,
-        len(prefix),
-        prefix,
-        pager.limit + 1,
-    )
+    rows = by_name(ctx.tx, "iam_role", ROLE, ctx.account, after=pager.after, limit=pager.limit + 1, prefix=prefix)
     page = pager.page([RoleRow(*row) for row in rows], lambda row: row.name.lower())
     return api.ListRolesResponse(roles=[shown(ctx, row) for row in page.items], is_truncated=page.truncated, marker=page.marker)
 

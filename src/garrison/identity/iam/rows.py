@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from garrison.api import iam as api
 from garrison.core.arn import parse_arn
@@ -103,6 +103,7 @@ class PolicyRow(NamedTuple):
     last_version: int
 
 
+Movable = TypeVar("Movable", UserRow, GroupRow)
 Owner = UserRow | GroupRow | RoleRow
 """What policies can be put on."""
 
@@ -197,6 +198,42 @@ def policy_at(tx: Transaction, arn: str) -> PolicyRow:
     if row is None:
         raise errors.policy_not_found(arn)
     return row
+
+
+def by_name(
+    tx: Transaction, table: str, columns: str, account: str, *, after: str, limit: int, prefix: str = "/"
+) -> list[tuple[Any, ...]]:
+    """So many rows of a list: under a path, by folded name from the one that follows ``after``.
+
+    ``table`` and ``columns`` are constants of the caller.
+    """
+    return tx.all(
+        f"SELECT {columns} FROM {table} WHERE account = ? AND name_folded > ? AND substr(path, 1, CAST(? AS INTEGER)) = ?"  # noqa: S608 - constants
+        " ORDER BY name_folded LIMIT ?",
+        account,
+        after,
+        len(prefix),
+        prefix,
+        limit,
+    )
+
+
+def moved(tx: Transaction, row: Movable, name: str | None, path: str | None) -> Movable:
+    """A user or group under another name or path (None: as it was). Raises EntityAlreadyExists."""
+    new = row._replace(name=name or row.name, path=path or row.path)
+    of_name = f"SELECT {row.kind}_id FROM iam_{row.kind} WHERE account = ? AND name_folded = ?"  # noqa: S608 - constants
+    taken = tx.one(of_name, row.account, new.name.lower())
+    if taken is not None and taken[0] != row.id:
+        raise errors.exists(row.kind.title(), new.name)
+    tx.run(
+        f"UPDATE iam_{row.kind} SET name = ?, name_folded = ?, path = ? WHERE account = ? AND {row.kind}_id = ?",  # noqa: S608 - constants
+        new.name,
+        new.name.lower(),
+        new.path,
+        row.account,
+        row.id,
+    )
+    return new
 
 
 def count(tx: Transaction, table: str, where: str, *parameters: str) -> int:

@@ -12,7 +12,7 @@ from garrison.identity.iam.account import display_name
 from garrison.identity.iam.boundaries import checked_boundary
 from garrison.identity.iam.items import deleted, user_changed
 from garrison.identity.iam.pages import Pager
-from garrison.identity.iam.rows import USER, UserRow, boundary, count, find_user, user_named
+from garrison.identity.iam.rows import USER, UserRow, boundary, by_name, count, find_user, moved, user_named
 from garrison.identity.iam.tagging import drop_tags, put_tags, tag_list
 from garrison.identity.iam.targets import (
     declared_tags,
@@ -76,19 +76,7 @@ def get_user(ctx: Context, req: api.GetUserRequest) -> api.GetUserResponse:
 def update_user(ctx: Context, req: api.UpdateUserRequest) -> None:
     """Rename or move a user; its id, keys and policies stay. Raises NoSuchEntity, EntityAlreadyExists."""
     row = user_named(ctx.tx, ctx.account, req.user_name)
-    new = row._replace(name=req.new_user_name or row.name, path=req.new_path or row.path)
-    other = find_user(ctx.tx, ctx.account, new.name)
-    if other is not None and other.id != row.id:
-        raise errors.exists("User", new.name)
-    ctx.tx.run(
-        "UPDATE iam_user SET name = ?, name_folded = ?, path = ? WHERE account = ? AND user_id = ?",
-        new.name,
-        new.name.lower(),
-        new.path,
-        ctx.account,
-        row.id,
-    )
-    user_changed(ctx, new)
+    user_changed(ctx, moved(ctx.tx, row, req.new_user_name, req.new_path))
 
 
 @operation("iam", resource=user_target)
@@ -106,15 +94,7 @@ def list_users(ctx: Context, req: api.ListUsersRequest) -> api.ListUsersResponse
     """Users by name, under a path where one is given; without tags and boundaries, as AWS lists them."""
     prefix = req.path_prefix or "/"
     pager = Pager(ctx, req, prefix)
-    rows = ctx.tx.all(
-        f"SELECT {USER} FROM iam_user WHERE account = ? AND name_folded > ? AND substr(path, 1, CAST(? AS INTEGER)) = ?"  # noqa: S608 - constant
-        " ORDER BY name_folded LIMIT ?",
-        ctx.account,
-        pager.after,
-        len(prefix),
-        prefix,
-        pager.limit + 1,
-    )
+    rows = by_name(ctx.tx, "iam_user", USER, ctx.account, after=pager.after, limit=pager.limit + 1, prefix=prefix)
     page = pager.page([UserRow(*row) for row in rows], _name)
     return api.ListUsersResponse(users=[shown(row) for row in page.items], is_truncated=page.truncated, marker=page.marker)
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from garrison.api import sts as api
 from garrison.core.context import Context
-from garrison.core.errors import CommonError
 from garrison.core.operation import Check, Keys, Target, operation
 from garrison.identity.sts.sessions import (
     mint,
     new_secret,
     packed_percentage,
+    refuse_sessions,
     session_policies,
     tag_keys,
     tags_of,
     token_use,
-    user_duration,
+    users_session_ends,
 )
 from garrison.identity.tokens import Grant
 
@@ -40,9 +40,7 @@ def federation_checks(ctx: Context, req: api.GetFederationTokenRequest) -> Seque
 def get_federation_token(ctx: Context, req: api.GetFederationTokenRequest) -> api.GetFederationTokenResponse:
     """Credentials with what both the caller's and the session policies allow; without session policies, nothing."""
     principal = ctx.principal
-    if principal.session is not None:
-        message = "Cannot call GetFederationToken with session credentials"
-        raise CommonError("access_denied", message)
+    refuse_sessions(ctx)
     policies, arns = session_policies(ctx, req.policy, req.policy_arns, principal.account)
     tags = tags_of(req.tags)
     packed = packed_percentage(policies, arns, tags)
@@ -54,7 +52,7 @@ def get_federation_token(ctx: Context, req: api.GetFederationTokenRequest) -> ap
             owner_id=principal.id,
             secret=new_secret(),
             issued_at=ctx.now,
-            expires_at=float(int(ctx.now) + user_duration(req.duration_seconds, root=principal.kind == "root")),
+            expires_at=users_session_ends(ctx, req.duration_seconds),
             session_name=req.name,
             tags=tags,
             policies=policies,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from garrison.api import sts as api
 from garrison.core.context import Context
-from garrison.core.errors import CommonError
 from garrison.core.operation import operation
-from garrison.identity.sts.sessions import mint, new_secret, refuse_mfa, token_use, user_duration
+from garrison.identity.sts.sessions import mint, new_secret, refuse_mfa, refuse_sessions, token_use, users_session_ends
 from garrison.identity.tokens import Grant
 
 
@@ -14,9 +13,7 @@ from garrison.identity.tokens import Grant
 def get_session_token(ctx: Context, req: api.GetSessionTokenRequest) -> api.GetSessionTokenResponse:
     """Credentials with the caller's own permissions. Policies do not control it: it authenticates (STS API reference)."""
     principal = ctx.principal
-    if principal.session is not None:
-        message = "Cannot call GetSessionToken with session credentials"
-        raise CommonError("access_denied", message)
+    refuse_sessions(ctx)
     refuse_mfa(req.serial_number, req.token_code)
     credentials = mint(
         ctx,
@@ -26,7 +23,7 @@ def get_session_token(ctx: Context, req: api.GetSessionTokenRequest) -> api.GetS
             owner_id=principal.id,
             secret=new_secret(),
             issued_at=ctx.now,
-            expires_at=float(int(ctx.now) + user_duration(req.duration_seconds, root=principal.kind == "root")),
+            expires_at=users_session_ends(ctx, req.duration_seconds),
         ),
         req.minimum_session_token_size,
     )

@@ -155,6 +155,17 @@ def session_keys(given: Mapping[str, object]) -> Keys:
     return {key: value for key, value in given.items() if value is not None}  # type: ignore[misc] # None is left out on this line
 
 
-def user_duration(asked: int | None, *, root: bool) -> int:
-    """Seconds of a session of GetSessionToken or GetFederationToken: 12 hours unless asked; root's are cut to one."""
-    return min(asked or 3600, 3600) if root else asked or 43_200
+def refuse_sessions(ctx: Context) -> None:
+    """GetSessionToken and GetFederationToken take long-term credentials alone. Raises AccessDenied."""
+    if ctx.principal.session is not None:
+        message = f"Cannot call {ctx.operation} with session credentials"
+        raise CommonError("access_denied", message)
+
+
+def users_session_ends(ctx: Context, asked: int | None) -> float:
+    """When a session of GetSessionToken or GetFederationToken ends, seconds since the epoch.
+
+    ``asked`` seconds from now, 12 hours where it is None; root's are cut to one hour.
+    """
+    seconds = min(asked or 3600, 3600) if ctx.principal.kind == "root" else asked or 43_200
+    return float(int(ctx.now) + seconds)
