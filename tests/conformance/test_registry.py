@@ -53,6 +53,8 @@ EXCEPTIONS = {
 RAISES = {
     "kms:Decrypt-required": "without key and ciphertext there is nothing to authorize; its checks are those of the full request",
     "kms:ReEncrypt-required": "as kms:Decrypt",
+    "kms:RetireGrant-required": "without a grant there is nothing to authorize; its checks are proven by the tests of grants",
+    "kms:RetireGrant-all": "a grant is named by a token or by its id, not by both",
     "iam:GetAccessKeyLastUsed-required": "a key of nobody is refused as such; IAM's own tests prove the check",
     "iam:GetAccessKeyLastUsed-all": "the same",
 }

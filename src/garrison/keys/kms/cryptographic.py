@@ -146,6 +146,7 @@ def _decrypt_audit(req: api.DecryptRequest) -> Mapping[str, Any]:
 @operation("kms", resource=_decrypting, context=_decrypt_context, read=True, audit_request=_decrypt_audit)
 def decrypt(ctx: Context, req: api.DecryptRequest) -> api.DecryptResponse:
     """Decrypt what a key encrypted, under exactly the encryption context that it was encrypted with."""
+    grant_tokens.must_be_good(ctx)
     key = _source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).key
     usable(key, req.encryption_algorithm)
     if req.recipient is not None:
@@ -221,6 +222,7 @@ def _re_encrypt_audit(req: api.ReEncryptRequest) -> Mapping[str, Any]:
 )
 def re_encrypt(ctx: Context, req: api.ReEncryptRequest) -> api.ReEncryptResponse:
     """Decrypt under one key and encrypt under another; the plaintext stays inside."""
+    grant_tokens.must_be_good(ctx)
     source, destination = _from(ctx, req).key, names.named(ctx, req.destination_key_id).key
     usable(source, req.source_encryption_algorithm)
     target = usable(destination, req.destination_encryption_algorithm)

@@ -11,10 +11,12 @@ from binascii import Error as NotBase64
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from garrison.api import kms as api
 from garrison.core.context import Context
 from garrison.keys.kms import errors
 
 _PURPOSE = "kms-grant-token"
+_BAD = "kms:bad-grant-token"
 
 
 class Named(NamedTuple):
@@ -45,6 +47,18 @@ def read(ctx: Context, token: str) -> Named:
 
 
 def honour(ctx: Context, tokens: Sequence[str] | None) -> None:
-    """Have the grants of these tokens known to this process before the call is decided. Raises InvalidGrantTokenException."""
-    for token in tokens or ():
-        ctx.ports.keys.grants.look_for(*read(ctx, token))
+    """Have the grants of these tokens known to this process before the call is decided.
+
+    A token that is none is refused by :func:`must_be_good`, once the caller is authorized.
+    """
+    try:
+        for token in tokens or ():
+            ctx.ports.keys.grants.look_for(*read(ctx, token))
+    except api.InvalidGrantTokenException:
+        ctx.scratch[_BAD] = True
+
+
+def must_be_good(ctx: Context) -> None:
+    """Raises InvalidGrantTokenException where a token of the request was none."""
+    if _BAD in ctx.scratch:
+        raise errors.grant_token()

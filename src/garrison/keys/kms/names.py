@@ -7,8 +7,9 @@ Sources: KMS API Reference, "DescribeKey", parameter KeyId; texts recorded on AW
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from garrison.core.arn import parse_arn
 from garrison.core.context import Context
@@ -44,10 +45,14 @@ class Named:
     """AWS's text where ``found`` is None."""
     alias: str = ""
     """``alias/…`` where the request named one."""
+    check: Callable[[], None] | None = None
+    """What else must hold before a handler gets the key."""
 
     @property
     def key(self) -> LiveKey:
-        """The key. Raises NotFoundException; only a handler asks, after authorization."""
+        """The key. Raises NotFoundException, InvalidGrantTokenException; only a handler asks, after authorization."""
+        if self.check is not None:
+            self.check()
         if self.found is None:
             raise errors.not_found(self.missing)
         return self.found
@@ -80,14 +85,15 @@ def named(ctx: Context, key_id: str, *, aliases: bool = True, tokens: Sequence[s
     """What ``key_id`` names. ``aliases``: whether the operation takes alias names; most that change a key do not.
 
     Looked up once a call: declaration, condition keys and handler speak of the same key. ``tokens``: the request's grant tokens,
-    which the declaration gives, so that their grants count. Raises InvalidGrantTokenException.
+    which the declaration gives, so that their grants count; ``key`` raises InvalidGrantTokenException then where one is none.
     """
-    if tokens:
-        grant_tokens.honour(ctx, tokens)
     memo = f"kms:{aliases}:{key_id}"
     found: Named | None = ctx.scratch.get(memo)
     if found is None:
         found = ctx.scratch[memo] = _look_up(ctx, key_id, aliases=aliases)
+    if tokens:
+        grant_tokens.honour(ctx, tokens)
+        found = ctx.scratch[memo] = replace(found, check=partial(grant_tokens.must_be_good, ctx))
     return found
 
 
