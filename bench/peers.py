@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -64,6 +65,8 @@ class Peer:
     """Path that answers 200 once it listens."""
     administrator: Callable[[Peer], tuple[str, str]]
     """Access key id and secret of the one who sets up."""
+    another_account: Callable[[Peer], tuple[str, str]]
+    """Makes one more account; who sets up in it."""
     keeps_state: bool
     """Whether it can start with what it held before."""
     requests: int
@@ -197,6 +200,19 @@ def own_administrator(peer: Peer) -> tuple[str, str]:
     return admin["access_key_id"], admin["secret_access_key"]
 
 
+def own_account(peer: Peer) -> tuple[str, str]:
+    """One more account of Garrison's."""
+    line = [str(peer.venv / "bin" / "garrison"), "account", "create", "more", "--data-dir", str(peer.state / "data")]
+    environment = {**plain_environment(), **peer.environment(peer)}
+    admin = json.loads(subprocess.run(line, check=True, capture_output=True, text=True, env=environment).stdout)["admin"]
+    return admin["access_key_id"], admin["secret_access_key"]
+
+
+def any_account(_: Peer) -> tuple[str, str]:
+    """Where any twelve digits are an account's own key."""
+    return str(secrets.randbelow(9 * 10**11) + 10**11), "test"
+
+
 def all_peers() -> list[Peer]:
     """Garrison first, then whom it is compared with."""
     return [
@@ -210,6 +226,7 @@ def all_peers() -> list[Peer]:
             environment=lambda peer: {"GARRISON_ROOT_KEY_FILE": str(peer.state / "root.key")},
             health="/_garrison/health",
             administrator=own_administrator,
+            another_account=own_account,
             keeps_state=True,
             requests=4000,
         ),
@@ -229,6 +246,7 @@ def all_peers() -> list[Peer]:
             },
             health="/_localstack/health",
             administrator=lambda _: ("test", "test"),
+            another_account=any_account,
             keeps_state=True,
             requests=1500,
         ),
@@ -239,6 +257,7 @@ def all_peers() -> list[Peer]:
             environment=lambda _: {},  # neither signatures nor policies are checked
             health="/moto-api/",
             administrator=lambda _: ("test", "test"),
+            another_account=any_account,
             keeps_state=False,
             requests=500,
         ),
