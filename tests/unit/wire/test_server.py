@@ -1,0 +1,251 @@
+"""One connection: what is refused on its bytes, before a request exists. Real sockets, on this machine alone."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from garrison.keys.certificate import ensure_certificate
+from garrison.wire.server import MAX_HEADERS, make_server
+
+Scope = dict[str, Any]
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Application:
+    """Remembers scopes and bodies; answers 200 with the body, after ``wait`` where it is set."""
+
+    def __init__(self) -> None:
+        self.scopes: list[Scope] = []
+        self.bodies: list[bytes] = []
+        self.wait: asyncio.Event | None = None
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        self.bodies.append(body)
+        if self.wait is not None:
+            await self.wait.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+        await send({"type": "http.response.body", "body": body})
+
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
+
+
+def served(application: Application, *talks: Talk, authority: Path | None = None, **options: Any) -> list[Any]:
+    """Run a server, hold these conversations with it at one time, and stop it; what each of them answered."""
+    limits: dict[str, Any] = {"max_head_bytes": 2000, "head_timeout": 5.0, "max_connections": 50, "tls": None} | options
+
+    async def run() -> list[Any]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        where = listener.getsockname()
+        server = make_server(application, **limits)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.005)
+
+        async def one(talk: Talk) -> Any:
+            trusted = ssl.create_default_context(cafile=str(authority)) if authority else None
+            reader, writer = await asyncio.open_connection(*where, ssl=trusted)
+            try:
+                return await asyncio.wait_for(talk(reader, writer), 20)
+            except ConnectionError:
+                return b""  # closed while there was still something to say
+            finally:
+                writer.close()
+
+        try:
+            return [await one(talk) for talk in talks]
+        finally:
+            server.ask_to_stop()
+            await serving
+
+    return asyncio.run(run())
+
+
+def saying(data: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(data)
+        return await reader.read()
+
+    return talk
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer[9:12]) if answer else 0
+
+
+def request(*headers: bytes, body: bytes = b"") -> bytes:
+    return b"\r\n".join([b"POST /a%20b?x=1 HTTP/1.1", b"Host: x", b"Connection: close", *headers, b"", b""]) + body
+
+
+def test_a_request_arrives_as_it_was_sent():
+    application = Application()
+    (answer,) = served(application, saying(request(b"Content-Length: 3", b"X-A: 1", b"X-A: 2", body=b"abc")))
+    assert (status_of(answer), answer[-3:]) == (200, b"abc")
+    scope = application.scopes[0]
+    assert (scope["raw_path"], scope["query_string"]) == (b"/a%20b", b"x=1")
+    assert [value for name, value in scope["headers"] if name == b"x-a"] == [b"1", b"2"]
+    assert scope["state"]["tls"] is None
+    assert b"server:" not in answer.lower(), "what serves is nobody's business"
+
+
+def test_a_head_over_the_limit_is_refused_however_it_comes():
+    application = Application()
+    whole = request(b"X-Long: " + b"x" * 2000)
+
+    async def by_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(GET[:-2])
+        for _ in range(40):
+            writer.write(b"X-A: " + b"y" * 60 + b"\r\n")
+            await asyncio.sleep(0)
+        return await reader.read()
+
+    at_once, pieced = served(application, saying(whole), by_pieces)
+    assert status_of(at_once) == 431
+    assert status_of(pieced) in {0, 431}
+    assert application.scopes == []
+
+
+def test_a_long_body_is_no_long_head():
+    application = Application()
+    body = b"z" * 50_000
+    (answer,) = served(application, saying(request(b"Content-Length: 50000", body=body)))
+    assert status_of(answer) == 200
+    assert application.bodies == [body]
+
+
+def test_the_number_of_headers_is_bounded():
+    application = Application()
+    many = [b"a: b"] * (MAX_HEADERS + 1)
+    assert status_of(served(application, saying(request(*many)), max_head_bytes=100_000)[0]) == 400
+    assert application.scopes == []
+
+
+def test_a_head_must_come_in_time():
+    application = Application()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"GET / HTTP/1.1\r\n")
+        return await reader.read()
+
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bytes:
+        return await reader.read()
+
+    assert [status_of(answer) for answer in served(application, slow, silent, head_timeout=0.1)] == [408, 0]
+
+
+def test_trailers_are_no_headers():
+    application = Application()
+    chunked = b"3\r\nabc\r\n0\r\nX-Amz-Security-Token: smuggled\r\nX-Other: y\r\n\r\n"
+    (answer,) = served(application, saying(request(b"Transfer-Encoding: chunked", body=chunked)))
+    assert status_of(answer) == 200
+    assert application.bodies == [b"abc"]
+    assert not {b"x-amz-security-token", b"x-other"} & {name for name, _ in application.scopes[0]["headers"]}
+
+
+def test_what_frames_a_body_is_bounded():
+    application = Application()
+    endless = b"1\r\na\r\n0\r\nX-Long: " + b"x" * 5000
+
+    async def by_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(request(b"Transfer-Encoding: chunked"))
+        await asyncio.sleep(0.05)
+        for start in range(0, len(endless), 500):
+            writer.write(endless[start : start + 500])
+            await asyncio.sleep(0.01)
+        return await reader.read()
+
+    assert status_of(served(application, by_pieces)[0]) in {0, 431}
+    assert application.bodies == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_what_two_readers_could_read_differently_is_refused(head: bytes):
+    application = Application()
+    assert status_of(served(application, saying(head))[0]) == 400
+    assert application.scopes == []
+
+
+def test_one_connection_too_many_is_told_so():
+    application = Application()
+
+    async def crowd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[bytes, bytes]:
+        where = writer.get_extra_info("peername")
+        second = await asyncio.open_connection(*where)
+        third = await asyncio.open_connection(*where)
+        refused = await third[0].read()
+        for extra in (second, third):
+            extra[1].close()
+        writer.write(request())
+        return refused, await reader.read()
+
+    ((refused, answered),) = served(application, crowd, max_connections=2)
+    assert status_of(refused) == 503
+    assert refused.endswith(b"content-length: 0\r\n\r\n"), "every protocol's client takes that for a reason to try again"
+    assert status_of(answered) == 200
+
+
+def test_garbage_after_a_request_does_not_take_its_answers_place():
+    application = Application()
+    application.wait = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi" + b"\x00garbage\r\n\r\n")
+        while not application.bodies:
+            await asyncio.sleep(0.01)
+        assert application.wait is not None
+        application.wait.set()
+        return await reader.read()
+
+    (answer,) = served(application, talk)
+    assert status_of(answer) == 200
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"connection: close" in answer
+
+
+def test_requests_on_one_connection_are_answered_in_their_order():
+    application = Application()
+    two = b"".join(
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n%s\r\n%s" % (close, body)
+        for body, close in ((b"1", b""), (b"2", b"Connection: close\r\n"))
+    )
+    (answer,) = served(application, saying(two))
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert application.bodies == [b"1", b"2"]
+
+
+def test_version_and_cipher_of_a_connection_are_known(tmp_path: Path):
+    application = Application()
+    cert, key, authority = ensure_certificate(tmp_path / "tls", "127.0.0.1", time.time())
+    served(application, saying(request()), tls=(str(cert), str(key)), authority=authority)
+    version, cipher = application.scopes[0]["state"]["tls"]
+    assert version == "TLSv1.3"
+    assert cipher.startswith("TLS_")
+    assert application.scopes[0]["scheme"] == "https"
