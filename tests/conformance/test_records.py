@@ -27,7 +27,11 @@ from tests.support.server import AccessKey
 assert garrison.app is not None  # registers every operation
 
 DECLARATIONS = sorted(REGISTRY.values(), key=lambda one: one.key)
-NO_ITEM: dict[str, str] = {}
+NO_ITEM = {
+    "kms:CreateGrant": "grants are no part of a key's configuration item, and no resource of their own in AWS Config",
+    "kms:RetireGrant": "the same",
+    "kms:RevokeGrant": "the same",
+}
 """Writes that change no resource, each with its reason."""
 
 
@@ -41,6 +45,7 @@ class Record:
     added: int = 0
     """How many events there were more after the call than before."""
     items: list[Item] = field(default_factory=list)
+    answer: Any = None
 
 
 @dataclass(slots=True)
@@ -62,7 +67,7 @@ def call(house: House, step: Step, key: AccessKey) -> tuple[Record, Any]:
         answer = getattr(house.client(step.service, key), xform_name(step.operation))(**step.members)
     except ClientError as error:
         answer = error.response
-    record = Record(step, answer.get("Error", {}).get("Code", ""))
+    record = Record(step, answer.get("Error", {}).get("Code", ""), answer=answer)
     request_id = answer["ResponseMetadata"]["RequestId"]
     record.events = house.events(request_id)
     record.added = len(house.events()) - before
@@ -100,6 +105,7 @@ def run() -> Iterator[Run]:
             record, answer = call(house, step, nobody if declaration.auth == "required" else wrong)
             found.refused.setdefault(key, []).append(record)
             record, answer = call(house, step, house.admin)
+            assert not record.code, f"{step.service}:{step.operation} must be allowed: {answer['Error']}"
             found.allowed.setdefault(key, []).append(record)
             found.answers[step.operation] = answer
             found.secrets |= secrets_in(answer)
@@ -109,11 +115,22 @@ def run() -> Iterator[Run]:
         house.close()
 
 
-SECRET_MEMBERS = {"SecretAccessKey", "SessionToken", "Plaintext", "CiphertextBlob"}
+SECRET_MEMBERS = {
+    "SecretAccessKey",
+    "SessionToken",
+    "Plaintext",
+    "CiphertextBlob",
+    "PrivateKeyPlaintext",
+    "PrivateKeyCiphertextBlob",
+    "SharedSecret",
+    "SharedSecretCiphertextBlob",
+    "Signature",
+    "Mac",
+}
 
 
 def secrets_in(answer: Any) -> set[bytes]:
-    """Every secret of an answer: of access keys and sessions, plaintexts, ciphertexts, data keys."""
+    """Every secret of an answer: of access keys and sessions, plaintexts, ciphertexts, data keys, signatures."""
     if isinstance(answer, list):
         return {secret for item in answer for secret in secrets_in(item)}
     if not isinstance(answer, dict):
@@ -186,16 +203,16 @@ def test_a_call_that_is_refused_leaves_one_event_and_no_change(declaration: Decl
             assert json.loads(record.events[0].decision)["outcome"] != "allow"
 
 
-@pytest.mark.parametrize("declaration", [one for one in DECLARATIONS if not one.read], ids=identify)
+@pytest.mark.parametrize(
+    "declaration", [one for one in DECLARATIONS if not one.read and identify(one) not in NO_ITEM], ids=identify
+)
 def test_a_write_leaves_the_configuration_item_of_what_it_changed(declaration: Declaration, run: Run):
-    if identify(declaration) in NO_ITEM:
-        pytest.skip(NO_ITEM[identify(declaration)])
     records = run.allowed.get(declaration.key)
     assert records, "no step of the scenario calls it"
     for record in records:
         wanted = record.step.item
         assert wanted is not None, "the step does not say which item it leaves"
-        arn = wanted.arn or run.answers["CreateKey"]["KeyMetadata"]["Arn"]
+        arn = wanted.arn or record.answer["KeyMetadata"]["Arn"]
         (item,) = [one for one in record.items if (one.type, one.arn) == (wanted.type, arn)]
         assert (item.account, item.region, bool(item.deleted)) == (ACCOUNT, wanted.region, wanted.deleted)
         assert json.loads(item.tags) == wanted.tags

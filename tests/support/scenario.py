@@ -57,6 +57,8 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _temporary_credentials(answers)
     yield from _keys(answers)
     yield from _uses_of_keys(answers)
+    yield from _grants(answers)
+    yield from _other_keys(answers)
     yield Step("cloudtrail", "LookupEvents", {"MaxResults": 5})
     yield from _ends(answers)
 
@@ -70,6 +72,8 @@ USER = Wanted("AWS::IAM::User", f"{IAM}:user/ann", tags=TAGS)
 GROUP = Wanted("AWS::IAM::Group", f"{IAM}:group/crew")
 ROLE = Wanted("AWS::IAM::Role", f"{IAM}:role/work", tags=TAGS)
 MANAGED = Wanted("AWS::IAM::Policy", POLICY, tags=TAGS)
+NEW_KEY = Wanted("AWS::KMS::Key", "", REGION, TAGS)
+"""Its ARN is in the answer."""
 KEY_OF_ANN = Wanted("AWS::IAM::AccessKey", f"{IAM}:user/ann")
 
 
@@ -172,12 +176,8 @@ def _temporary_credentials(answers: Answers) -> Iterator[Step]:
 
 def _keys(answers: Answers) -> Iterator[Step]:
     arn = f"arn:aws:kms:{REGION}:{ACCOUNT}"
-
-    def kms(operation: str, item: Wanted | None = None, **members: Any) -> Step:
-        return Step("kms", operation, members, item)
-
-    yield kms("CreateKey", Wanted("AWS::KMS::Key", "", REGION, TAGS), Tags=KMS_TAGS)
-    key = answers["CreateKey"]["KeyMetadata"]["KeyId"]
+    yield kms("CreateKey", NEW_KEY, Tags=KMS_TAGS)
+    key = answers["key"] = answers["CreateKey"]["KeyMetadata"]["KeyId"]
     item = Wanted("AWS::KMS::Key", f"{arn}:key/{key}", REGION, TAGS)
     alias = Wanted("AWS::KMS::Alias", f"{arn}:{ALIAS}", REGION)
     yield kms("DescribeKey", KeyId=key)
@@ -197,11 +197,13 @@ def _keys(answers: Answers) -> Iterator[Step]:
     yield kms("GetKeyRotationStatus", KeyId=key)
 
 
-def _uses_of_keys(answers: Answers) -> Iterator[Step]:
-    key = answers["CreateKey"]["KeyMetadata"]["KeyId"]
+def kms(operation: str, item: Wanted | None = None, **members: Any) -> Step:
+    """A call of KMS."""
+    return Step("kms", operation, members, item)
 
-    def kms(operation: str, **members: Any) -> Step:
-        return Step("kms", operation, members)
+
+def _uses_of_keys(answers: Answers) -> Iterator[Step]:
+    key = answers["key"]
 
     yield kms("Encrypt", KeyId=ALIAS, Plaintext=PLAINTEXT, EncryptionContext=CONTEXT)
     yield kms("Decrypt", CiphertextBlob=answers["Encrypt"]["CiphertextBlob"], EncryptionContext=CONTEXT)
@@ -216,8 +218,43 @@ def _uses_of_keys(answers: Answers) -> Iterator[Step]:
     yield kms("GenerateRandom", NumberOfBytes=32)
 
 
+def _grants(answers: Answers) -> Iterator[Step]:
+    key, admin = answers["key"], f"{IAM}:user/admin"
+    members: dict[str, Any] = {"KeyId": key, "GranteePrincipal": ROLE.arn, "RetiringPrincipal": admin, "Operations": ["Decrypt"]}
+    yield kms("CreateGrant", **members)
+    yield kms("ListGrants", KeyId=key)
+    yield kms("ListRetirableGrants", RetiringPrincipal=admin)
+    yield kms("RevokeGrant", KeyId=key, GrantId=answers["CreateGrant"]["GrantId"])
+    yield kms("CreateGrant", **members)
+    yield kms("RetireGrant", GrantToken=answers["CreateGrant"]["GrantToken"])
+
+
+def _other_keys(answers: Answers) -> Iterator[Step]:
+    def made() -> str:
+        return str(answers["CreateKey"]["KeyMetadata"]["KeyId"])
+
+    yield kms("CreateKey", NEW_KEY, Tags=KMS_TAGS, KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    yield kms("GetPublicKey", KeyId=made())
+    signing: dict[str, Any] = {"KeyId": made(), "Message": PLAINTEXT, "SigningAlgorithm": "ECDSA_SHA_256"}
+    yield kms("Sign", **signing)
+    yield kms("Verify", Signature=answers["Sign"]["Signature"], **signing)
+    yield kms("CreateKey", NEW_KEY, Tags=KMS_TAGS, KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    authentic: dict[str, Any] = {"KeyId": made(), "Message": PLAINTEXT, "MacAlgorithm": "HMAC_SHA_256"}
+    yield kms("GenerateMac", **authentic)
+    yield kms("VerifyMac", Mac=answers["GenerateMac"]["Mac"], **authentic)
+    yield kms("GenerateDataKeyPair", KeyId=answers["key"], KeyPairSpec="ECC_NIST_P256")
+    yield kms("GenerateDataKeyPairWithoutPlaintext", KeyId=answers["key"], KeyPairSpec="ECC_NIST_P256")
+    yield kms("CreateKey", NEW_KEY, Tags=KMS_TAGS, KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT")
+    peer = answers["GenerateDataKeyPair"]["PublicKey"]
+    yield kms("DeriveSharedSecret", KeyId=made(), KeyAgreementAlgorithm="ECDH", PublicKey=peer)
+    yield kms("CreateKey", NEW_KEY, Tags=KMS_TAGS, KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")
+    yield kms("Encapsulate", KeyId=made(), EncapsulationAlgorithm="ML_KEM")
+    secret = answers["Encapsulate"]["SharedSecretCiphertextBlob"]
+    yield kms("Decapsulate", KeyId=made(), EncapsulationAlgorithm="ML_KEM", SharedSecretCiphertextBlob=secret)
+
+
 def _ends(answers: Answers) -> Iterator[Step]:
-    key = answers["CreateKey"]["KeyMetadata"]["KeyId"]
+    key = answers["key"]
     arn = f"arn:aws:kms:{REGION}:{ACCOUNT}"
     yield Step("kms", "DeleteAlias", {"AliasName": ALIAS}, Wanted("AWS::KMS::Alias", f"{arn}:{ALIAS}", REGION, deleted=True))
     item = Wanted("AWS::KMS::Key", f"{arn}:key/{key}", REGION, TAGS)
