@@ -24,7 +24,7 @@ REACH = 6
 GENERATED = ("src/garrison/api/",)
 CODE = ("src/", "tests/", "tools/", "bench/")
 ROOMS_OF_SERVICES = {"identity", "keys", "data", "edge", "compliance"}
-SHARED_BY_THEIR_ROOM = {"inspect", "checks", "frameworks", "responsibility", "reports"}
+SHARED_BY_THEIR_ROOM = {"hsm", "xks", "inspect", "checks", "frameworks", "responsibility", "reports"}
 """Not services: parts that the services of their room are built on."""
 CIPHERS = ("cryptography.hazmat.primitives.ciphers", "Crypto.")
 PRIVATE_KEY = re.compile(r"PrivateKey$|PrivateNumbers$|private_key$")
