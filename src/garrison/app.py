@@ -219,7 +219,10 @@ def _no_root_key(settings: Settings) -> ConfigError:
 
 
 def first_start(state: State) -> FirstCredentials:
-    """The first account, made where there is none yet; its first keys are read back on later starts."""
+    """The first account, made where there is none yet; its first keys are read back on later starts.
+
+    Raises ConfigError where the state is another account's than the one that the settings name.
+    """
     row = state.store.reading().one("SELECT id FROM account ORDER BY created_at LIMIT 1")
     if row is not None:
         if state.settings.account and state.settings.account != row[0]:

@@ -122,7 +122,10 @@ class Keyring:
         return self.seal_with(self._random(_NONCE_BYTES), purpose, plaintext, associated)
 
     def seal_with(self, nonce: bytes, purpose: str, plaintext: bytes, associated: bytes = b"") -> bytes:
-        """:meth:`seal` with the nonce given, for fixed vectors alone: a nonce used twice breaks the seal."""
+        """:meth:`seal` with the nonce given (12 bytes, else ValueError is raised), for fixed vectors alone.
+
+        A nonce used twice breaks the seal.
+        """
         if len(nonce) != _NONCE_BYTES:
             msg = f"a nonce has {_NONCE_BYTES} bytes, not {len(nonce)}"
             raise ValueError(msg)

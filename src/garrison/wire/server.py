@@ -101,7 +101,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["state"][TLS] = self._tls
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count the headers. A trailer is dropped: it may not stand among them (RFC 9110, section 6.5.1)."""
+        """Count the headers; raises ValueError, hence a 400, beyond MAX_HEADERS.
+
+        A trailer is dropped: it may not stand among them (RFC 9110, section 6.5.1).
+        """
         if not self._in_head:
             return
         if len(self.headers) >= MAX_HEADERS:

@@ -28,7 +28,10 @@ _CRITERIA = {
 
 @operation("cloudtrail", resource="*", read=True)
 def lookup_events(ctx: Context, req: api.LookupEventsRequest) -> api.LookupEventsResponse:
-    """Management events of the last 90 days in this Region; global services' stand in us-east-1 (CloudTrail API reference)."""
+    """Management events of the last 90 days in this Region; global services' stand in us-east-1 (CloudTrail API reference).
+
+    Raises InvalidNextToken on a token that was not made for this very question.
+    """
     criteria = _criteria(ctx, req)
     limit = req.max_results or _DEFAULT
     scope = json.dumps(["cloudtrail", ctx.account, ctx.region, criteria], default=str)

@@ -39,7 +39,10 @@ class NewKey(NamedTuple):
 
 
 def key_target(ctx: Context, req: api.GetAccessKeyLastUsedRequest) -> Target:
-    """The user who has the key. One that is not this account's is nobody's: AWS answers AccessDenied, not NoSuchEntity."""
+    """The user who has the key.
+
+    Raises AccessDenied for one that is not this account's: AWS does not say NoSuchEntity.
+    """
     row = ctx.tx.one("SELECT account, owner_id FROM iam_access_key WHERE access_key_id = ?", req.access_key_id)
     if row is None or row[0] != ctx.account:
         raise CommonError(
@@ -118,7 +121,7 @@ def list_access_keys(ctx: Context, req: api.ListAccessKeysRequest) -> api.ListAc
 
 @operation("iam", resource=key_target, read=True)
 def get_access_key_last_used(ctx: Context, req: api.GetAccessKeyLastUsedRequest) -> api.GetAccessKeyLastUsedResponse:
-    """When, where and for which service a key was last used."""
+    """When (seconds since the epoch), where and for which service a key was last used. Raises NoSuchEntity."""
     row = ctx.tx.one(
         "SELECT owner_id, last_used, last_used_service, last_used_region FROM iam_access_key WHERE access_key_id = ?",
         req.access_key_id,

@@ -81,7 +81,10 @@ def policy_target(ctx: Context, req: Asked) -> Target:
 
 
 def written_policy(ctx: Context, req: Asked) -> Target:
-    """The managed policy of ``PolicyArn``, to be changed. AWS's own nobody changes, whatever the caller's policies say."""
+    """The managed policy of ``PolicyArn``, to be changed.
+
+    Raises AccessDenied for AWS's own: nobody changes them, whatever the caller's policies say.
+    """
     if req.policy_arn.startswith(PREFIX):
         denial = (
             f"User: {ctx.principal.arn} is not authorized to perform: iam:{ctx.operation} on resource: policy {req.policy_arn}"

@@ -83,7 +83,11 @@ def assume_role_checks(ctx: Context, req: api.AssumeRoleRequest) -> Sequence[Che
 
 @operation("sts", resource=role_target, context=assume_role_keys, checks=assume_role_checks, read=True)
 def assume_role(ctx: Context, req: api.AssumeRoleRequest) -> api.AssumeRoleResponse:
-    """Credentials of a role for at most its MaxSessionDuration (STS API reference, AssumeRole)."""
+    """Credentials of a role for at most its MaxSessionDuration (STS API reference, AssumeRole).
+
+    Raises AccessDenied (root, an MFA code), InvalidParameterValue and ValidationError (durations, tags, source identity),
+    MalformedPolicyDocument, PackedPolicyTooLarge, InvalidContextAssertion.
+    """
     role = ctx.scratch["role"]
     if ctx.principal.kind == "root":
         message = "Roles may not be assumed by root accounts."

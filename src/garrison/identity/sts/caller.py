@@ -18,7 +18,10 @@ def get_caller_identity(ctx: Context, _req: api.GetCallerIdentityRequest) -> api
 
 @operation("sts", resource="*", read=True)
 def get_access_key_info(_ctx: Context, req: api.GetAccessKeyInfoRequest) -> api.GetAccessKeyInfoResponse:
-    """The account that an access key id is of, whoever's it is; the id carries it, so nothing is looked up."""
+    """The account that an access key id is of, whoever's it is; the id carries it, so nothing is looked up.
+
+    Raises ValidationError on what is no access key id.
+    """
     try:
         account = account_of_access_key(req.access_key_id)
     except ValueError as error:

@@ -25,7 +25,7 @@ def encode_message(sealer: Sealer, account: str, message: dict[str, Any]) -> str
 def decode_authorization_message(
     ctx: Context, req: api.DecodeAuthorizationMessageRequest
 ) -> api.DecodeAuthorizationMessageResponse:
-    """The details of a denial of the caller's account (STS API reference)."""
+    """The details of a denial of the caller's account (STS API reference). Raises InvalidAuthorizationMessage."""
     try:
         sealed = urlsafe_b64decode(req.encoded_message.encode() + b"=" * (-len(req.encoded_message) % 4))
         message = ctx.ports.sealer.unseal(PURPOSE, sealed, ctx.account.encode())

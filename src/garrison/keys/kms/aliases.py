@@ -52,7 +52,11 @@ def _on_key(ctx: Context, action: str, target: Target) -> Check:
 
 @operation("kms", resource=_alias, context=caller, checks=_on_new_key)
 def create_alias(ctx: Context, req: api.CreateAliasRequest) -> None:
-    """Give a key a name that is free in this account and Region."""
+    """Give a key a name that is free in this account and Region.
+
+    Raises AlreadyExistsException, LimitExceededException (50 a key), InvalidAliasNameException, NotFoundException,
+    KMSInvalidStateException.
+    """
     _checked_name(req.alias_name)
     key = names.locked(ctx, req.target_key_id)
     states.must_not_be_pending_deletion(key)
@@ -75,7 +79,7 @@ def create_alias(ctx: Context, req: api.CreateAliasRequest) -> None:
 
 @operation("kms", resource=_alias, context=caller, checks=_on_both_keys)
 def update_alias(ctx: Context, req: api.UpdateAliasRequest) -> None:
-    """Let a name stand for another key of the same kind."""
+    """Let a name stand for another key of the same kind. Raises NotFoundException, LimitExceededException (50 a key)."""
     _checked_name(req.alias_name)
     old_id = _must_exist(ctx, req.alias_name)
     key = names.locked(ctx, req.target_key_id)

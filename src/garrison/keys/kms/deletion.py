@@ -28,7 +28,10 @@ def _window(ctx: Context, req: api.ScheduleKeyDeletionRequest) -> dict[str, Any]
 
 @operation("kms", resource=own_key, context=_window)
 def schedule_key_deletion(ctx: Context, req: api.ScheduleKeyDeletionRequest) -> api.ScheduleKeyDeletionResponse:
-    """Have a key deleted after a waiting period of 7 to 30 days, in which it cannot be used."""
+    """Have a key deleted after a waiting period of 7 to 30 days, in which it cannot be used.
+
+    Raises ValidationException on another period, NotFoundException, KMSInvalidStateException.
+    """
     days = req.pending_window_in_days or LONGEST
     if not SHORTEST <= days <= LONGEST:
         raise errors.pending_window(days, SHORTEST, LONGEST)

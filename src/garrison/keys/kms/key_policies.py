@@ -22,7 +22,7 @@ def _bypass(ctx: Context, req: api.PutKeyPolicyRequest) -> dict[str, Any]:
 
 @operation("kms", resource=own_key, context=caller, read=True)
 def get_key_policy(ctx: Context, req: api.GetKeyPolicyRequest) -> api.GetKeyPolicyResponse:
-    """Show a key's policy. A principal that is gone stands in it as its unique id."""
+    """Show a key's policy. A principal that is gone stands in it as its unique id. Raises NotFoundException."""
     key = names.own(ctx, req.key_id).key
     _must_be_default(req.policy_name)
     row = ctx.tx.one("SELECT policy_principals FROM kms_key WHERE region = ? AND key_id = ?", key.region, key.key_id)

@@ -10,7 +10,7 @@ from garrison.keys.kms import errors
 
 @operation("kms", resource="*", read=True)
 def generate_random(ctx: Context, req: api.GenerateRandomRequest) -> api.GenerateRandomResponse:
-    """Give 1 to 1,024 random bytes."""
+    """Give 1 to 1,024 random bytes. Raises ValidationException where the number is not given."""
     if req.number_of_bytes is None:
         raise errors.missing("numberOfBytes")
     if req.custom_key_store_id is not None:

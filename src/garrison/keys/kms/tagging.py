@@ -33,7 +33,7 @@ def tag_resource(ctx: Context, req: api.TagResourceRequest) -> None:
 
 @operation("kms", resource=own_key, context=_tag_keys)
 def untag_resource(ctx: Context, req: api.UntagResourceRequest) -> None:
-    """Take tags from a key. One that is not there is no error."""
+    """Take tags from a key. One that is not there is no error. Raises TagException on ``aws:`` keys, NotFoundException."""
     key = names.locked(ctx, req.key_id)
     states.must_not_be_pending_deletion(key)
     if any(name.lower().startswith("aws:") for name in req.tag_keys):
