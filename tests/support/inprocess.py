@@ -39,12 +39,12 @@ class InProcess:
 
     # Requests
 
-    def iam(self, operation: str, key: AccessKey | None = None, **members: str) -> Response:
+    def iam(self, operation: str, key: AccessKey | None = None, /, **members: str) -> Response:
         """A call of IAM's query protocol."""
         body = urlencode({"Action": operation, "Version": IAM_VERSION, **members}).encode()
         return self.send(self.signed("iam", body, {"content-type": "application/x-www-form-urlencoded"}, key))
 
-    def kms(self, operation: str, key: AccessKey | None = None, **members: Any) -> Response:
+    def kms(self, operation: str, key: AccessKey | None = None, /, **members: Any) -> Response:
         """A call of KMS's JSON protocol."""
         return self.json("kms", f"TrentService.{operation}", members, key)
 

@@ -55,8 +55,7 @@ def served(application: Application, *talks: Talk, authority: Path | None = None
         where = listener.getsockname()
         server = make_server(application, **limits)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:
-            await asyncio.sleep(0.005)
+        await _until(lambda: server.started)
 
         async def one(talk: Talk) -> Any:
             trusted = ssl.create_default_context(cafile=str(authority)) if authority else None
@@ -75,6 +74,14 @@ def served(application: Application, *talks: Talk, authority: Path | None = None
             await serving
 
     return asyncio.run(run())
+
+
+async def _until(what: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if what():
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("it did not come to pass")
 
 
 def saying(data: bytes) -> Talk:
@@ -218,8 +225,7 @@ def test_garbage_after_a_request_does_not_take_its_answers_place():
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi" + b"\x00garbage\r\n\r\n")
-        while not application.bodies:
-            await asyncio.sleep(0.01)
+        await _until(lambda: bool(application.bodies))
         assert application.wait is not None
         application.wait.set()
         return await reader.read()
