@@ -61,6 +61,13 @@ RAISES = {
 """Declarations that answer these made-up requests before there is anything to decide."""
 
 
+NEWER = {
+    "kms:Encapsulate": "KMS API Reference, Encapsulate: required permission kms:Encapsulate (key policy)",
+    "kms:Decapsulate": "KMS API Reference, Decapsulate: required permission kms:Decapsulate (key policy)",
+}
+"""Actions that the reference does not have yet, and where AWS documents them."""
+
+
 def identify(declaration: Declaration) -> str:
     return f"{declaration.service}:{NAMES.get(declaration.key, declaration.name)}"
 
@@ -160,7 +167,7 @@ def request(declaration: Declaration, *, everything: bool) -> Any:
 def test_action_resource_and_condition_keys_are_in_the_reference(declaration: Declaration, everything: bool, store: Store):
     name = NAMES[declaration.key]
     action = declaration.action or f"{declaration.service}:{name}"
-    assert known_action(action) is not None, action
+    assert (known_action(action) is not None) is (action not in NEWER), action
     sealer = Keyring(bytes(32))
     ctx = Context(
         request_id=uuid4(),
@@ -180,6 +187,9 @@ def test_action_resource_and_condition_keys_are_in_the_reference(declaration: De
         return
     checks = list(declared_checks(declaration, action, ctx, request(declaration, everything=everything)))
     assert checks
+    if action in NEWER:
+        assert [(check.action, "key" if ":key/" in check.target.arn else "") for check in checks] == [(action, "key")]
+        return
     found = [fault for check in checks for fault in faults(check) if not fault.startswith(tuple(EXCEPTIONS))]
     assert not found, "\n".join(found)
 

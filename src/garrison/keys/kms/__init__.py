@@ -6,13 +6,18 @@ Importing this package registers its operations.
 from __future__ import annotations
 
 from garrison.keys.kms import (
+    agreement,
     aliases,
+    asymmetric,
     cryptographic,
+    data_key_pairs,
     data_keys,
     deletion,
+    encapsulation,
     grants,
     key_policies,
     lifecycle,
+    mac,
     random_,
     rotation,
     tagging,
@@ -22,14 +27,19 @@ from garrison.keys.kms.live import LiveKeys
 
 __all__ = [
     "LiveKeys",
+    "agreement",
     "aliases",
+    "asymmetric",
     "cryptographic",
+    "data_key_pairs",
     "data_keys",
     "deletion",
     "due_deletions",
+    "encapsulation",
     "grants",
     "key_policies",
     "lifecycle",
+    "mac",
     "random_",
     "rotation",
     "tagging",

@@ -13,22 +13,15 @@ from garrison.api import kms as api
 from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.operation import Check, Target, operation
-from garrison.keys.kms import conditions, errors, grant_tokens, names, states
+from garrison.keys.kms import conditions, errors, grant_tokens, names, using
+from garrison.keys.kms.algorithms.base import Decrypter, Refused, Secret
+from garrison.keys.kms.algorithms.rsa import most_plaintext
 from garrison.keys.kms.ciphertext import Material, Unreadable, material_id_of
 from garrison.keys.kms.conditions import SYMMETRIC
 from garrison.keys.kms.live import LiveKey
+from garrison.keys.kms.specs import ENCRYPT, SPECS
 
 IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
-
-
-def usable(key: LiveKey, algorithm: str | None) -> Material:
-    """The material to encrypt with. Raises DisabledException, KMSInvalidStateException, InvalidKeyUsageException."""
-    states.must_be_usable(key)
-    if algorithm not in {None, key.spec}:
-        raise errors.wrong_algorithm(algorithm or "", key.spec)
-    if not isinstance(key.current, Material):
-        raise errors.pending_import(key.arn)
-    return key.current
 
 
 def without_blobs(**members: Any) -> Mapping[str, Any]:  # noqa: ANN401 - members are of any type
@@ -65,11 +58,40 @@ def _encrypt_audit(req: api.EncryptRequest) -> Mapping[str, Any]:
 def encrypt(ctx: Context, req: api.EncryptRequest) -> api.EncryptResponse:
     """Encrypt up to 4,096 bytes under a key, bound to an encryption context."""
     key = names.named(ctx, req.key_id).key
-    material = usable(key, req.encryption_algorithm)
+    algorithm = req.encryption_algorithm or SYMMETRIC
+    material = _encrypting_material(key, "Encrypt", algorithm, req.plaintext, req.encryption_context)
     if req.dry_run:
         raise errors.dry_run()
-    blob = material.encrypt(ctx.random, req.plaintext, req.encryption_context)
-    return api.EncryptResponse(ciphertext_blob=blob, key_id=key.arn, encryption_algorithm=SYMMETRIC)
+    blob = _encrypted(ctx, material, algorithm, req.plaintext, req.encryption_context)
+    return api.EncryptResponse(ciphertext_blob=blob, key_id=key.arn, encryption_algorithm=algorithm)
+
+
+def _encrypting_material(
+    key: LiveKey, operation: str, algorithm: str, plaintext: bytes, context: Mapping[str, str] | None
+) -> Secret:
+    """The material to encrypt with.
+
+    Raises DisabledException, KMSInvalidStateException, InvalidKeyUsageException, and ValidationException for what this algorithm
+    cannot do: more than its padding leaves room for, or an encryption context.
+    """
+    material = using.usable(key, operation, ENCRYPT, algorithm, Secret)
+    if algorithm == SYMMETRIC:
+        return material
+    if context:
+        raise errors.context_with_asymmetric(key.spec)
+    most = most_plaintext(algorithm, SPECS[key.spec].bits)
+    if len(plaintext) > most:
+        raise errors.plaintext_too_long(algorithm, key.spec, most)
+    return material
+
+
+def _encrypted(ctx: Context, material: Secret, algorithm: str, plaintext: bytes, context: Mapping[str, str] | None) -> bytes:
+    if isinstance(material, Material):
+        return material.encrypt(ctx.random, plaintext, context)
+    if not isinstance(material, Decrypter):
+        msg = f"material that does not encrypt: {material!r}"
+        raise TypeError(msg)
+    return material.encrypt(algorithm, plaintext)
 
 
 # The key of a ciphertext
@@ -101,20 +123,37 @@ def _of_ciphertext(ctx: Context, action: str, blob: bytes) -> names.Named:
     return names.Named(names.target_of(ctx, key, ciphertext=True), key, "")
 
 
-def _opened(key: LiveKey, blob: bytes | None, context: Mapping[str, str] | None, *, by_name: bool) -> tuple[bytes, Material]:
-    """The plaintext of a ciphertext of ``key``, and the material that made it.
+def _decrypted(
+    key: LiveKey, algorithm: str, blob: bytes | None, context: Mapping[str, str] | None, *, by_name: bool
+) -> tuple[bytes, str | None]:
+    """The plaintext of a ciphertext of ``key``, and the id of the material that made it (None of an asymmetric key).
 
-    Raises InvalidCiphertextException; IncorrectKeyException where the caller named (``by_name``) another key.
+    Raises InvalidCiphertextException, InvalidKeyUsageException; IncorrectKeyException where the caller named (``by_name``)
+    another key.
     """
     if blob is None:
         raise errors.missing("ciphertextBlob")
     try:
-        material = key.materials.get(material_id_of(blob))
-        if not isinstance(material, Material):
-            raise errors.incorrect_key() if by_name else errors.unreadable()
-        return material.decrypt(blob, context), material
-    except Unreadable:
+        if algorithm == SYMMETRIC:
+            # What is no symmetric ciphertext is refused as such before the key's spec is looked at, as AWS does.
+            material_id = material_id_of(blob)
+            using.must_have_algorithm(key, algorithm)
+            return _opened(key, material_id, blob, context, by_name=by_name), material_id
+        using.must_have_algorithm(key, algorithm)
+        if context:
+            raise errors.context_with_asymmetric(key.spec)
+        if not isinstance(key.current, Decrypter):
+            raise errors.pending_import(key.arn)
+        return key.current.decrypt(algorithm, blob), None
+    except (Unreadable, Refused):
         raise errors.unreadable() from None
+
+
+def _opened(key: LiveKey, material_id: str, blob: bytes, context: Mapping[str, str] | None, *, by_name: bool) -> bytes:
+    material = key.materials.get(material_id)
+    if not isinstance(material, Material):
+        raise errors.incorrect_key() if by_name else errors.unreadable()
+    return material.decrypt(blob, context)
 
 
 # Decrypt
@@ -148,15 +187,18 @@ def decrypt(ctx: Context, req: api.DecryptRequest) -> api.DecryptResponse:
     """Decrypt what a key encrypted, under exactly the encryption context that it was encrypted with."""
     grant_tokens.must_be_good(ctx)
     key = _source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).key
-    usable(key, req.encryption_algorithm)
+    algorithm = req.encryption_algorithm or SYMMETRIC
+    using.must_have_usage(key, "Decrypt", ENCRYPT)
     if req.recipient is not None:
         raise errors.not_built("Recipient")
     if req.dry_run and IGNORE_CIPHERTEXT in (req.dry_run_modifiers or ()):
         raise errors.dry_run()
-    plaintext, material = _opened(key, req.ciphertext_blob, req.encryption_context, by_name=req.key_id is not None)
+    plaintext, material_id = _decrypted(
+        key, algorithm, req.ciphertext_blob, req.encryption_context, by_name=req.key_id is not None
+    )
     if req.dry_run:
         raise errors.dry_run()
-    return api.DecryptResponse(key_id=key.arn, plaintext=plaintext, encryption_algorithm=SYMMETRIC, key_material_id=material.id)
+    return api.DecryptResponse(key_id=key.arn, plaintext=plaintext, encryption_algorithm=algorithm, key_material_id=material_id)
 
 
 # ReEncrypt
@@ -224,21 +266,28 @@ def re_encrypt(ctx: Context, req: api.ReEncryptRequest) -> api.ReEncryptResponse
     """Decrypt under one key and encrypt under another; the plaintext stays inside."""
     grant_tokens.must_be_good(ctx)
     source, destination = _from(ctx, req).key, names.named(ctx, req.destination_key_id).key
-    usable(source, req.source_encryption_algorithm)
-    target = usable(destination, req.destination_encryption_algorithm)
+    source_algorithm = req.source_encryption_algorithm or SYMMETRIC
+    algorithm = req.destination_encryption_algorithm or SYMMETRIC
+    using.must_have_usage(source, "ReEncryptFrom", ENCRYPT)
+    using.usable(destination, "ReEncryptTo", ENCRYPT, algorithm, Secret)
     if req.dry_run and IGNORE_CIPHERTEXT in (req.dry_run_modifiers or ()):
         raise errors.dry_run()
-    plaintext, material = _opened(
-        source, req.ciphertext_blob, req.source_encryption_context, by_name=req.source_key_id is not None
+    plaintext, material_id = _decrypted(
+        source,
+        source_algorithm,
+        req.ciphertext_blob,
+        req.source_encryption_context,
+        by_name=req.source_key_id is not None,
     )
+    target = _encrypting_material(destination, "ReEncryptTo", algorithm, plaintext, req.destination_encryption_context)
     if req.dry_run:
         raise errors.dry_run()
     return api.ReEncryptResponse(
-        ciphertext_blob=target.encrypt(ctx.random, plaintext, req.destination_encryption_context),
+        ciphertext_blob=_encrypted(ctx, target, algorithm, plaintext, req.destination_encryption_context),
         source_key_id=source.arn,
         key_id=destination.arn,
-        source_encryption_algorithm=SYMMETRIC,
-        destination_encryption_algorithm=SYMMETRIC,
-        source_key_material_id=material.id,
-        destination_key_material_id=target.id,
+        source_encryption_algorithm=source_algorithm,
+        destination_encryption_algorithm=algorithm,
+        source_key_material_id=material_id,
+        destination_key_material_id=target.id if isinstance(target, Material) else None,
     )

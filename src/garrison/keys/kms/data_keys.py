@@ -8,8 +8,10 @@ from typing import Any
 from garrison.api import kms as api
 from garrison.core.context import Context
 from garrison.core.operation import Target, operation
-from garrison.keys.kms import conditions, errors, names
-from garrison.keys.kms.cryptographic import usable, without_blobs
+from garrison.keys.kms import conditions, errors, names, using
+from garrison.keys.kms.ciphertext import Material
+from garrison.keys.kms.cryptographic import without_blobs
+from garrison.keys.kms.specs import ENCRYPT, SYMMETRIC
 
 Request = api.GenerateDataKeyRequest | api.GenerateDataKeyWithoutPlaintextRequest
 _LENGTHS = {"AES_128": 16, "AES_256": 32}
@@ -45,7 +47,7 @@ def generate_data_key(ctx: Context, req: api.GenerateDataKeyRequest) -> api.Gene
     """Make a data key; answer it in the clear and encrypted."""
     length = _length(req)
     key = names.named(ctx, req.key_id).key
-    material = usable(key, None)
+    material = using.usable(key, ctx.operation, ENCRYPT, SYMMETRIC, Material)
     if req.recipient is not None:
         raise errors.not_built("Recipient")
     if req.dry_run:
@@ -62,7 +64,7 @@ def generate_data_key_without_plaintext(
     """Make a data key; answer it encrypted only."""
     length = _length(req)
     key = names.named(ctx, req.key_id).key
-    material = usable(key, None)
+    material = using.usable(key, ctx.operation, ENCRYPT, SYMMETRIC, Material)
     if req.dry_run:
         raise errors.dry_run()
     blob = material.encrypt(ctx.random, ctx.random(length), req.encryption_context)

@@ -75,6 +75,26 @@ def wrong_algorithm(algorithm: str, spec: str) -> api.InvalidKeyUsageException:
     return api.InvalidKeyUsageException(f"Algorithm {algorithm} is incompatible with key spec {spec}.")
 
 
+def unfit(arn: str, usage: str, operation: str) -> api.InvalidKeyUsageException:
+    """An operation that keys of another usage are for."""
+    return api.InvalidKeyUsageException(f"{arn} key usage is {usage} which is not valid for {operation}.")
+
+
+def bad_signature() -> api.KMSInvalidSignatureException:
+    """A signature that is not one of this key, algorithm and message: AWS says no word more."""
+    return api.KMSInvalidSignatureException("")
+
+
+def bad_mac() -> api.KMSInvalidMacException:
+    """A MAC that is not the one of this key and message: AWS says no word more."""
+    return api.KMSInvalidMacException("")
+
+
+def no_public_key(arn: str, spec: str) -> api.UnsupportedOperationException:
+    """GetPublicKey of a key that has none."""
+    return api.UnsupportedOperationException(f"{arn} has key spec {spec}, which has no public key.")
+
+
 def dry_run() -> api.DryRunOperationException:
     """A dry run that found nothing against the request."""
     return api.DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
@@ -247,6 +267,41 @@ def two_specs() -> CommonError:
 def wrong_usage(usage: str, spec: str) -> CommonError:
     """CreateKey with a usage that keys of this spec do not have."""
     return validation(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+
+
+def no_usage() -> CommonError:
+    """CreateKey of an asymmetric or HMAC key without KeyUsage."""
+    return validation("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+
+
+def plaintext_too_long(algorithm: str, spec: str, most: int) -> CommonError:
+    """Encrypt of more than the padding leaves room for."""
+    return validation(f"Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than {most} bytes.")
+
+
+def context_with_asymmetric(spec: str) -> CommonError:
+    """An encryption context, which an asymmetric ciphertext could not be bound to."""
+    return validation(f"EncryptionContext is not supported with key spec {spec}.")
+
+
+def digest_length(algorithm: str) -> CommonError:
+    """Sign or Verify of a digest that is not as long as the algorithm's hash."""
+    return validation(f"Digest is invalid length for algorithm {algorithm}.")
+
+
+def mu_length(algorithm: str) -> CommonError:
+    """Sign or Verify of an external mu that has not 64 bytes."""
+    return validation(f"External Mu is invalid length for algorithm {algorithm}.")
+
+
+def message_type(kind: str, with_what: str) -> CommonError:
+    """A MessageType that the key's spec, or the algorithm, does not know."""
+    return validation(f"Message type {kind} is incompatible with {with_what}.")
+
+
+def peer_key() -> CommonError:
+    """DeriveSharedSecret with a public key that is none, or of another curve: AWS says no word more."""
+    return validation("")
 
 
 def pending_window(days: int, shortest: int, longest: int) -> CommonError:

@@ -9,8 +9,10 @@ import msgspec
 from garrison.api import kms as api
 from garrison.core.context import ConfigurationItem, Context
 from garrison.keys.kms import errors
+from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.live import LiveKey, key_arn
 from garrison.keys.kms.names import live_keys
+from garrison.keys.kms.specs import algorithms
 from garrison.keys.kms.states import ENABLED, PENDING_DELETION
 
 
@@ -31,9 +33,9 @@ def metadata(key: LiveKey) -> api.KeyMetadata:
         key_manager=key.manager,
         customer_master_key_spec=key.spec,
         key_spec=key.spec,
-        encryption_algorithms=["SYMMETRIC_DEFAULT"],
+        **algorithms(key.spec, key.usage),
         multi_region=key.multi_region,
-        current_key_material_id=key.current.id if key.current else None,
+        current_key_material_id=key.current.id if isinstance(key.current, Material) else None,
     )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from garrison.api import kms as api
 from garrison.core.context import Context
-from garrison.core.operation import Check, Target, operation
+from garrison.core.operation import PREPARED, Check, Target, operation
 from garrison.identity.resource_principals import Resolved
 from garrison.keys.kms import conditions, errors, items, names, policies, states
-from garrison.keys.kms.ciphertext import ID_BYTES, MATERIAL_BYTES
+from garrison.keys.kms.ciphertext import ID_BYTES
 from garrison.keys.kms.live import key_arn, key_conditions
 from garrison.keys.kms.pages import Pager
+from garrison.keys.kms.specs import ENCRYPT, SPECS, SYMMETRIC, Spec
 from garrison.keys.kms.tags import checked_tags, put_tags
 
 
@@ -48,16 +50,22 @@ def _tagging(ctx: Context, req: api.CreateKeyRequest) -> Sequence[Check]:
     return (Check("kms:TagResource", target, {**conditions.caller(ctx), **conditions.request_tags(req.tags)}),)
 
 
-@operation("kms", resource="*", context=_new_key, checks=_tagging)
+def _slow_material(ctx: Context, req: api.CreateKeyRequest) -> Callable[[], bytes] | None:
+    """RSA keys take up to seconds to make: beside the event loop, and before the transaction."""
+    spec, _ = _kind(req)
+    return partial(spec.make, ctx.random) if spec.slow else None
+
+
+@operation("kms", resource="*", context=_new_key, checks=_tagging, prepare=_slow_material)
 def create_key(ctx: Context, req: api.CreateKeyRequest) -> api.CreateKeyResponse:
-    """Make a symmetric encryption key with material of its own."""
-    _must_be_symmetric(req)
+    """Make a key of any spec, with material of its own."""
+    spec, usage = _kind(req)
     checked_tags(req.tags or [])
     key_id = ctx.uuid()
     target = Target(arn=key_arn(ctx.region, ctx.account, key_id, ctx.partition), account=ctx.account)
     text = req.policy or policies.default_policy(ctx.account, ctx.partition)
     policy = policies.checked(ctx, text, target, bypass=bool(req.bypass_policy_lockout_safety_check))
-    _insert(ctx, key_id, req.description or "", text, policy)
+    _insert_key(ctx, key_id, req.description or "", spec, usage, text, policy)
     put_tags(ctx.tx, ctx.region, key_id, req.tags or [])
     return api.CreateKeyResponse(key_metadata=items.metadata(items.changed(ctx, ctx.region, key_id)))
 
@@ -65,14 +73,15 @@ def create_key(ctx: Context, req: api.CreateKeyRequest) -> api.CreateKeyResponse
 _INSERT_KEY = (
     "INSERT INTO kms_key (region, key_id, account, description, state, usage, spec, origin, manager, multi_region, created_at,"
     " material_id, policy, policy_resolved, policy_principals)"
-    " VALUES (?, ?, ?, ?, ?, 'ENCRYPT_DECRYPT', 'SYMMETRIC_DEFAULT', 'AWS_KMS', 'CUSTOMER', 0, ?, ?, ?, ?, ?)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, 'AWS_KMS', 'CUSTOMER', 0, ?, ?, ?, ?, ?)"
 )
 _INSERT_MATERIAL = "INSERT INTO kms_material (region, material_id, key_id, sealed, created_at) VALUES (?, ?, ?, ?, ?)"
 
 
-def _insert(ctx: Context, key_id: str, description: str, text: str, policy: Resolved) -> None:
+def _insert_key(ctx: Context, key_id: str, description: str, spec: Spec, usage: str, text: str, policy: Resolved) -> None:
     """The rows of a new key: its metadata, and its material, which is made here and sealed at once."""
     material_id = ctx.random(ID_BYTES).hex()
+    secret = ctx.scratch[PREPARED] if PREPARED in ctx.scratch else spec.make(ctx.random)
     ctx.tx.run(
         _INSERT_KEY,
         ctx.region,
@@ -80,31 +89,41 @@ def _insert(ctx: Context, key_id: str, description: str, text: str, policy: Reso
         ctx.account,
         description,
         states.ENABLED,
+        usage,
+        spec.name,
         ctx.now,
         material_id,
         text,
         policy.text,
         policy.principals,
     )
-    sealed = names.live_keys(ctx).seal(ctx.region, key_id, material_id, ctx.random(MATERIAL_BYTES))
+    sealed = names.live_keys(ctx).seal(ctx.region, key_id, material_id, secret)
     ctx.tx.run(_INSERT_MATERIAL, ctx.region, material_id, key_id, sealed, ctx.now)
 
 
-def _must_be_symmetric(req: api.CreateKeyRequest) -> None:
-    """Raises ValidationException for what KMS refuses, UnsupportedOperationException for what Garrison does not have."""
+def _kind(req: api.CreateKeyRequest) -> tuple[Spec, str]:
+    """Spec and usage of a new key.
+
+    Raises ValidationException for what KMS refuses, UnsupportedOperationException for what Garrison does not have.
+    """
     if req.key_spec and req.customer_master_key_spec:
         raise errors.two_specs()
-    spec = req.key_spec or req.customer_master_key_spec or conditions.SYMMETRIC
-    if spec != conditions.SYMMETRIC:
-        raise errors.not_built("KeySpec", spec)
-    if req.key_usage not in {None, "ENCRYPT_DECRYPT"}:
-        raise errors.wrong_usage(req.key_usage or "", spec)
+    name = req.key_spec or req.customer_master_key_spec or SYMMETRIC
+    spec = SPECS.get(name)
+    if spec is None:
+        raise errors.not_built("KeySpec", name)
+    if req.key_usage is None and not spec.symmetric:
+        raise errors.no_usage()
+    usage = req.key_usage or ENCRYPT
+    if usage not in spec.algorithms:
+        raise errors.wrong_usage(usage, name)
     if req.origin not in {None, "AWS_KMS"}:
         raise errors.not_built("Origin", req.origin or "")
     if req.custom_key_store_id or req.xks_key_id:
         raise errors.not_built("CustomKeyStoreId")
     if req.multi_region:
         raise errors.not_built("MultiRegion")
+    return spec, usage
 
 
 # DescribeKey, ListKeys

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from garrison.core.ids import Random
 from garrison.keys.kms.algorithms import ecc, edwards, mac, mldsa, mlkem, rsa
@@ -115,3 +115,16 @@ SPECS: Final[Mapping[str, Spec]] = {
         *(_mlkem(name) for name in mlkem.CIPHERTEXT_BYTES),
     )
 }
+
+_MEMBERS: Final = {
+    ENCRYPT: "encryption_algorithms",
+    SIGN: "signing_algorithms",
+    MAC: "mac_algorithms",
+    AGREE: "key_agreement_algorithms",
+    ENCAPSULATE: "encapsulation_algorithms",
+}
+
+
+def algorithms(spec: str, usage: str) -> dict[str, Any]:
+    """The algorithms of a key as KeyMetadata and GetPublicKey have them: under the member of the key's usage."""
+    return {_MEMBERS[usage]: list(SPECS[spec].algorithms[usage])}

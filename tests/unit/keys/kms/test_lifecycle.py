@@ -99,8 +99,8 @@ def test_tags_at_creation_need_the_permission_to_tag(kms: Kms):
 @pytest.mark.parametrize(
     ("members", "code", "text"),
     [
-        ({"key_spec": "RSA_2048"}, "UnsupportedOperationException", "Garrison does not support KeySpec RSA_2048 yet."),
-        ({"customer_master_key_spec": "HMAC_256"}, "UnsupportedOperationException", "KeySpec HMAC_256"),
+        ({"key_spec": "SM2"}, "UnsupportedOperationException", "Garrison does not support KeySpec SM2 yet."),
+        ({"customer_master_key_spec": "SM2"}, "UnsupportedOperationException", "KeySpec SM2"),
         ({"origin": "EXTERNAL"}, "UnsupportedOperationException", "Origin EXTERNAL"),
         ({"multi_region": True}, "UnsupportedOperationException", "MultiRegion"),
         ({"custom_key_store_id": "cks-1234567890abcdef0"}, "UnsupportedOperationException", "CustomKeyStoreId"),
