@@ -13,7 +13,7 @@ import garrison.keys.kms
 from garrison.api import kms as api
 from garrison.core.context import Call, ConfigurationItem, Context
 from garrison.core.ids import Random, system_random, uuid4
-from garrison.core.operation import REGISTRY
+from garrison.core.operation import PREPARED, REGISTRY
 from garrison.core.ports import Ports, Sealer
 from garrison.core.principal import Principal, Session
 from garrison.keys.keyring import Keyring
@@ -134,6 +134,9 @@ class Kms:
         )
         if declaration.read:
             return declaration.handler(ctx, request)
+        work = declaration.prepare(ctx, request) if declaration.prepare is not None else None
+        if work is not None:
+            ctx.scratch[PREPARED] = work()
         try:
             with self.store.writing() as tx:
                 ctx.tx = tx

@@ -21,6 +21,7 @@ from tests.support.kms import OTHER, Caller, Kms, allow, key_policy, root, root_
 
 SIGNING = [(spec.name, algorithm) for spec in SPECS.values() for algorithm in spec.algorithms.get("SIGN_VERIFY", ())]
 HASHES: dict[str, HashAlgorithm] = {"256": SHA256(), "384": SHA384(), "512": SHA512()}
+NOTHING: dict[str, Any] = {}
 MESSAGE = b"pay 100 to alice"
 
 
@@ -62,7 +63,7 @@ def check(public: bytes, algorithm: str, signature: bytes) -> None:
 def test_there_and_back(kms: Kms, spec: str, algorithm: str):
     key = new(kms, spec)
     signature = sign(kms, key, algorithm)
-    members = {"message_type": kind_of(algorithm), "signing_algorithm": algorithm, "signature": signature}
+    members: dict[str, Any] = {"message_type": kind_of(algorithm), "signing_algorithm": algorithm, "signature": signature}
     answer = kms(root(), "Verify", key_id=key.key_id, message=message_of(algorithm), **members)
     assert answer == api.VerifyResponse(key_id=key.arn, signature_valid=True, signing_algorithm=algorithm)
     other = message_of(algorithm)[:-1] + b"?"
@@ -82,6 +83,7 @@ def test_there_and_back(kms: Kms, spec: str, algorithm: str):
 def test_a_message_and_its_digest_are_one(kms: Kms, spec: str, algorithm: str):
     key = new(kms, spec)
     digest = hashlib.new(f"sha{algorithm[-3:]}", MESSAGE).digest()
+    signature, more = b"", NOTHING
     for one, two in (("RAW", "DIGEST"), ("DIGEST", "RAW")):
         texts = {"RAW": MESSAGE, "DIGEST": digest}
         signature = sign(kms, key, algorithm, message=texts[one], message_type=one)
@@ -95,7 +97,7 @@ def test_a_message_and_its_digest_are_one(kms: Kms, spec: str, algorithm: str):
             signature=signature,
         )
     for bad in (digest[:-1], digest + b"\0", MESSAGE):
-        for operation, more in (("Sign", {}), ("Verify", {"signature": signature})):
+        for operation, more in (("Sign", NOTHING), ("Verify", {"signature": signature})):
             with pytest.raises(CommonError) as caught:
                 kms(root(), operation, key_id=key.key_id, message=bad, message_type="DIGEST", signing_algorithm=algorithm, **more)
             assert caught.value.message == f"Digest is invalid length for algorithm {algorithm}."  # recorded on AWS
@@ -150,7 +152,7 @@ def test_external_mu(kms: Kms, spec: str):
 )
 def test_message_types(kms: Kms, spec: str, algorithm: str, kind: str, text: str):
     key = new(kms, spec)
-    for operation, more in (("Sign", {}), ("Verify", {"signature": b"s"})):
+    for operation, more in (("Sign", NOTHING), ("Verify", {"signature": b"s"})):
         with pytest.raises(CommonError) as caught:
             kms(root(), operation, key_id=key.key_id, message=bytes(64), message_type=kind, signing_algorithm=algorithm, **more)
         assert (caught.value.kind, caught.value.message) == ("validation", text)
@@ -158,7 +160,7 @@ def test_message_types(kms: Kms, spec: str, algorithm: str, kind: str, text: str
 
 @pytest.mark.parametrize("operation", ["Sign", "Verify"])
 def test_keys_of_another_kind(kms: Kms, operation: str):
-    more = {"signature": b"s"} if operation == "Verify" else {}
+    more: dict[str, Any] = {"signature": b"s"} if operation == "Verify" else {}
     for key in (kms.new_key(), new(kms, "HMAC_256", "GENERATE_VERIFY_MAC"), new(kms, "ECC_NIST_P256", "KEY_AGREEMENT")):
         text = f"^{key.arn} key usage is {key.key_usage} which is not valid for {operation}.$"
         with pytest.raises(api.InvalidKeyUsageException, match=text):

@@ -22,7 +22,7 @@ CONTEXT = {"app": "billing"}
 def public_of(spec: str, private: bytes) -> bytes:
     """The public half of a private key, by other means than the code under test."""
     if spec == "ML_KEM_512":
-        return bytes(MLKEM.import_key(private).public_key().export_key(format="DER"))  # type: ignore[arg-type] # DER is bytes
+        return bytes(MLKEM.import_key(private).public_key().export_key(format="DER"))
     key: Any = load_der_private_key(private, None)
     if spec.startswith("RSA"):
         assert isinstance(key, rsa.RSAPrivateKey)
@@ -81,6 +81,7 @@ def test_condition_keys(kms: Kms):
     alice = user("alice", allow("kms:GenerateDataKeyPair", Condition={"StringEquals": conditions}))
     members: dict[str, Any] = {"key_id": key.key_id, "key_pair_spec": "ECC_NIST_P256", "encryption_context": CONTEXT}
     kms(alice, "GenerateDataKeyPair", **members)
+    changed: dict[str, Any]
     for changed in ({"key_pair_spec": "ECC_NIST_P384"}, {"encryption_context": {}}):
         with pytest.raises(CommonError):
             kms(alice, "GenerateDataKeyPair", **{**members, **changed})

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_der_public_key
 
 from garrison.api import kms as api
 from garrison.core.errors import CommonError
-from garrison.core.operation import PREPARED, REGISTRY
-from tests.support.kms import Kms, allow, root, user
+from garrison.core.operation import REGISTRY
+from garrison.keys.kms.algorithms import rsa as family
+from tests.support.kms import Calls, Kms, allow, root, user
 
 SCHEMES = {"RSAES_OAEP_SHA_1": SHA1, "RSAES_OAEP_SHA_256": SHA256}
 
@@ -56,22 +57,24 @@ def test_what_was_encrypted_outside(kms: Kms, algorithm: str):
 def test_the_most_it_takes(kms: Kms, spec: str, algorithm: str, most: int):
     key = new(kms, spec)
     encrypted(kms, key, algorithm, b"x" * most)
-    for more in ({}, {"dry_run": True}):
+    for dry_run in (None, True):
         with pytest.raises(CommonError) as caught:
-            kms(root(), "Encrypt", key_id=key.key_id, plaintext=b"x" * (most + 1), encryption_algorithm=algorithm, **more)
+            kms(
+                root(), "Encrypt", key_id=key.key_id, plaintext=b"x" * (most + 1), encryption_algorithm=algorithm, dry_run=dry_run
+            )
         # Recorded on AWS for RSA_2048 with SHA-1.
         assert caught.value.message == f"Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than {most} bytes."
 
 
 def test_the_algorithm_must_be_named(kms: Kms):
     key = new(kms)
+    blob = encrypted(kms, key, "RSAES_OAEP_SHA_256")
     for algorithm in (None, "SYMMETRIC_DEFAULT"):
         with pytest.raises(
             api.InvalidKeyUsageException, match=r"^Algorithm SYMMETRIC_DEFAULT is incompatible with key spec RSA_2048\.$"
         ):
             kms(root(), "Encrypt", key_id=key.key_id, plaintext=b"x", encryption_algorithm=algorithm)
         # Measured on AWS: the ciphertext is looked at before the algorithm is.
-        blob = encrypted(kms, key, "RSAES_OAEP_SHA_256")
         with pytest.raises(api.InvalidCiphertextException, match=r"^$"):
             kms(root(), "Decrypt", key_id=key.key_id, ciphertext_blob=blob, encryption_algorithm=algorithm)
     with pytest.raises(api.InvalidCiphertextException):
@@ -113,14 +116,16 @@ def test_no_encryption_context(kms: Kms):
         "encryption_algorithm": "RSAES_OAEP_SHA_256",
         "encryption_context": {"a": "b"},
     }
-    for operation, more in (("Encrypt", {"plaintext": b"x"}), ("Decrypt", {"ciphertext_blob": blob})):
+    calls: Calls = [("Encrypt", {"plaintext": b"x"}), ("Decrypt", {"ciphertext_blob": blob})]
+    for operation, more in calls:
         with pytest.raises(CommonError, match="EncryptionContext"):
             kms(root(), operation, **members, **more)
 
 
 def test_keys_for_signing_do_not_encrypt(kms: Kms):
     key = new(kms, usage="SIGN_VERIFY")
-    for operation, more in (("Encrypt", {"plaintext": b"x"}), ("Decrypt", {"ciphertext_blob": b"x"})):
+    calls: Calls = [("Encrypt", {"plaintext": b"x"}), ("Decrypt", {"ciphertext_blob": b"x"})]
+    for operation, more in calls:
         text = f"^{key.arn} key usage is SIGN_VERIFY which is not valid for {operation}.$"  # recorded on AWS for Encrypt
         with pytest.raises(api.InvalidKeyUsageException, match=text):
             kms(root(), operation, key_id=key.key_id, encryption_algorithm="RSAES_OAEP_SHA_256", **more)
@@ -177,4 +182,19 @@ def test_rsa_material_is_prepared_beside_the_loop_and_no_other(kms: Kms):
     assert isinstance(made, bytes)
     for spec, usage in (("ECC_NIST_P521", "SIGN_VERIFY"), ("HMAC_512", "GENERATE_VERIFY_MAC"), (None, None)):
         assert prepare(asked, api.CreateKeyRequest(key_spec=spec, key_usage=usage)) is None
-    assert PREPARED
+
+
+def test_what_was_prepared_is_the_key(kms: Kms, monkeypatch: pytest.MonkeyPatch):
+    prepared = rsa.generate_private_key(65537, 2048)
+    der = prepared.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    made_so_far: list[int] = []
+
+    def make(bits: int) -> bytes:
+        made_so_far.append(bits)
+        return der
+
+    monkeypatch.setattr(family, "make", make)
+    made = kms.new_key(key_spec="RSA_2048", key_usage="SIGN_VERIFY")
+    assert made_so_far == [2048]
+    public = prepared.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert kms(root(), "GetPublicKey", key_id=made.key_id).public_key == public

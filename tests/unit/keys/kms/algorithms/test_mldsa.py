@@ -12,7 +12,11 @@ from garrison.keys.kms.algorithms.base import EXTERNAL_MU, RAW, Refused
 from tests.support.published import acvp, wycheproof
 
 ID = "00" * 32
-PUBLIC = {"44": library.MLDSA44PublicKey, "65": library.MLDSA65PublicKey, "87": library.MLDSA87PublicKey}
+PUBLIC: dict[str, type[mldsa.Public]] = {
+    "44": library.MLDSA44PublicKey,
+    "65": library.MLDSA65PublicKey,
+    "87": library.MLDSA87PublicKey,
+}
 
 
 def accepted(public: mldsa.Public, kind: str, message: bytes, signature: bytes) -> bool:
