@@ -18,9 +18,11 @@ CALLS = 24
 """After each change; each on a connection of its own, so that both workers get some."""
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("pair"), workers=2) as server:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two workers on each engine."""
+    store = request.getfixturevalue("cluster").database() if request.param == "postgresql" else None
+    with Server(tmp_path_factory.mktemp("pair"), workers=2, store=store) as server:
         yield server
 
 
@@ -219,3 +221,23 @@ def test_keys_their_policies_tags_and_aliases(pair: Server):
     all_say(lambda: ask(pair, pair.credentials.admin, "kms", "Encrypt", KeyId=alias, Plaintext="eA=="), "allowed")
     kms.delete_alias(AliasName=alias)
     all_say(lambda: ask(pair, pair.credentials.admin, "kms", "Encrypt", KeyId=alias, Plaintext="eA=="), "NotFoundException")
+
+
+def test_grants(pair: Server):
+    kms = boto(pair, "kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    name = unique("grantee")
+    key = new_user(pair, name)
+    made: list[str] = []
+
+    def give() -> None:
+        arn = f"arn:aws:iam::{pair.account_id}:user/{name}"
+        made.append(kms.create_grant(KeyId=key_id, GranteePrincipal=arn, Operations=["Encrypt"])["GrantId"])
+
+    flip(
+        lambda: ask(pair, key, "kms", "Encrypt", KeyId=key_id, Plaintext="eA=="),
+        (give, "allowed"),
+        (lambda: kms.revoke_grant(KeyId=key_id, GrantId=made[-1]), "AccessDeniedException"),
+        (give, "allowed"),
+        (lambda: kms.retire_grant(KeyId=key_id, GrantId=made[-1]), "AccessDeniedException"),
+    )

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from garrison.keys.keyring import Keyring
 from tests.support.attacks import allow, deny, policy, refused, unique
@@ -208,3 +212,52 @@ def test_another_installations_blobs_do_not_open(new_server: Callable[..., Serve
         "AccessDeniedException",
         "IncorrectKeyException",
     }
+
+
+def test_grants_are_evaluated(server: Server, kms: Any, key: str):
+    """Fault: grants are stored and never evaluated: neither do they let in, nor do their limits hold, nor their end."""
+    name = unique("grantee")
+    mine = boto(server, "kms", new_user(server, name))
+    arn = f"arn:aws:iam::{server.account_id}:user/{name}"
+    assert refused(mine.encrypt, KeyId=key, Plaintext=MARK)[0] == "AccessDeniedException"
+    limits = {"EncryptionContextEquals": {"tenant": "a"}}
+    made = kms.create_grant(KeyId=key, GranteePrincipal=arn, Operations=["Encrypt"], Constraints=limits)
+    assert mine.encrypt(KeyId=key, Plaintext=MARK, EncryptionContext={"tenant": "a"})["KeyId"] == key
+    for context in ({}, {"tenant": "b"}, {"tenant": "a", "more": "x"}):
+        assert refused(mine.encrypt, KeyId=key, Plaintext=MARK, EncryptionContext=context)[0] == "AccessDeniedException"
+    blob = kms.encrypt(KeyId=key, Plaintext=MARK, EncryptionContext={"tenant": "a"})["CiphertextBlob"]
+    assert refused(mine.decrypt, CiphertextBlob=blob, EncryptionContext={"tenant": "a"})[0] == "AccessDeniedException"
+    other = boto(server, "kms", new_user(server, unique("other")))
+    taken = {"KeyId": key, "Plaintext": MARK, "EncryptionContext": {"tenant": "a"}, "GrantTokens": [made["GrantToken"]]}
+    assert refused(other.encrypt, **taken)[0] in {"AccessDeniedException", "InvalidGrantTokenException"}
+    kms.revoke_grant(KeyId=key, GrantId=made["GrantId"])
+    assert refused(mine.encrypt, KeyId=key, Plaintext=MARK, EncryptionContext={"tenant": "a"})[0] == "AccessDeniedException"
+
+
+def test_keys_of_rsa_are_keys_of_rsa(kms: Any):
+    """Fault: RSA done symmetrically (results of 65 or 84 bytes), or one key pair shared by all keys."""
+    keys = [kms.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"] for _ in range(2)]
+    publics = {kms.get_public_key(KeyId=one)["PublicKey"] for one in keys}
+    assert len(publics) == 2
+    blob = kms.encrypt(KeyId=keys[0], Plaintext=MARK, EncryptionAlgorithm="RSAES_OAEP_SHA_256")["CiphertextBlob"]
+    assert len(blob) == 256
+    assert kms.decrypt(KeyId=keys[0], CiphertextBlob=blob, EncryptionAlgorithm="RSAES_OAEP_SHA_256")["Plaintext"] == MARK
+    assert (
+        refused(kms.decrypt, KeyId=keys[1], CiphertextBlob=blob, EncryptionAlgorithm="RSAES_OAEP_SHA_256")[0]
+        == "InvalidCiphertextException"
+    )
+    public = load_der_public_key(publics.pop())
+    assert isinstance(public, RSAPublicKey)
+    oaep = OAEP(mgf=MGF1(SHA256()), algorithm=SHA256(), label=None)
+    outside = public.encrypt(MARK, oaep)
+    opened = [one for one in keys if opens(kms, one, outside)]
+    assert len(opened) == 1, "what was encrypted outside with a key's public half opens with that key alone"
+
+
+def opens(kms: Any, key: str, blob: bytes) -> bool:
+    """Whether the key's private half opens what was encrypted elsewhere."""
+    try:
+        found: bytes = kms.decrypt(KeyId=key, CiphertextBlob=blob, EncryptionAlgorithm="RSAES_OAEP_SHA_256")["Plaintext"]
+    except kms.exceptions.InvalidCiphertextException:
+        return False
+    return found == MARK
