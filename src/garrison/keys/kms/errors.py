@@ -7,7 +7,7 @@ raises.
 from __future__ import annotations
 
 from garrison.api import kms as api
-from garrison.core.errors import CommonError
+from garrison.core.errors import CommonError, ModelledError
 
 
 def no_such_key(arn: str) -> api.NotFoundException:
@@ -299,9 +299,17 @@ def message_type(kind: str, with_what: str) -> CommonError:
     return validation(f"Message type {kind} is incompatible with {with_what}.")
 
 
-def peer_key() -> CommonError:
+class WordlessValidation(ModelledError):
+    """A ValidationException, which the model does not have, with an empty message: a common error would get words of its own."""
+
+    code = "ValidationException"
+    shape = "ValidationException"
+    status = 400
+
+
+def peer_key() -> WordlessValidation:
     """DeriveSharedSecret with a public key that is none, or of another curve: AWS says no word more."""
-    return validation("")
+    return WordlessValidation("")
 
 
 def pending_window(days: int, shortest: int, longest: int) -> CommonError:
