@@ -194,7 +194,11 @@ def _keys(answers: Answers) -> Iterator[Step]:
     yield kms("GetKeyPolicy", KeyId=key)
     yield kms("ListKeyPolicies", KeyId=key)
     yield kms("PutKeyPolicy", item, KeyId=key, Policy=document(Principal={"AWS": f"{IAM}:root"}, Action="kms:*", Resource="*"))
+    yield kms("EnableKeyRotation", item, KeyId=key)
     yield kms("GetKeyRotationStatus", KeyId=key)
+    yield kms("RotateKeyOnDemand", item, KeyId=key)
+    yield kms("ListKeyRotations", KeyId=key)
+    yield kms("DisableKeyRotation", item, KeyId=key)
 
 
 def kms(operation: str, item: Wanted | None = None, **members: Any) -> Step:
