@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from garrison.api import kms as api
-from garrison.core.errors import CommonError
+from garrison.core.errors import CommonError, ModelledError
 from garrison.keys.kms.algorithms.ecc import CURVES
 from tests.support.kms import Kms, allow, root, user
 
@@ -40,9 +40,10 @@ def test_keys_that_are_no_peer(kms: Kms):
     other = ec.generate_private_key(ec.SECP384R1())
     good = public(ec.generate_private_key(ec.SECP256R1()))
     for bad in (b"x", public(other), good[:-1], good[:-1] + bytes([good[-1] ^ 1])):
-        with pytest.raises(CommonError) as caught:
+        with pytest.raises(ModelledError) as caught:
             kms(root(), "DeriveSharedSecret", key_id=key.key_id, public_key=bad, **ECDH)
-        assert (caught.value.kind, caught.value.message) == ("validation", "")  # recorded on AWS
+        found = (caught.value.code, caught.value.message, caught.value.status)
+        assert found == ("ValidationException", "", 400)  # recorded on AWS
 
 
 def test_refusals(kms: Kms):
