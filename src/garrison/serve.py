@@ -100,6 +100,7 @@ def serve(settings: Settings, announce: Callable[[Listener, app.FirstCredentials
     configure_logs(settings.log_level)
     if settings.credentials_file:
         app.check_credentials_file(settings.credentials_file)
+    app.attestation_roots(settings)  # found out before anything is started
     # The socket first: an address that is taken must not cost the first start's secrets, which are shown once.
     listener = listen(settings)
     if settings.dev:
@@ -119,6 +120,7 @@ def _serve_from_disk(settings: Settings, listener: Listener, announce: Callable[
         state.close()
     prepare_folder(settings.data_dir / "metrics")
     app.note_endpoint(settings, listener.endpoint, listener.authority)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)  # from here on a signal waits for who ends in good order
     announce(listener, found)
     if settings.credentials_file:
         app.write_credentials_file(settings.credentials_file, listener.endpoint, settings, found)
@@ -135,6 +137,7 @@ def _serve_in_memory(settings: Settings, listener: Listener, announce: Callable[
     forget_folder()
     state = app.open_state(settings, 0)
     found = app.first_start(state)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)  # from here on a signal waits for who ends in good order
     announce(listener, found)
     if settings.credentials_file:
         app.write_credentials_file(settings.credentials_file, listener.endpoint, settings, found)
@@ -166,6 +169,7 @@ async def _serve_until_told(worker: app.Worker, server: GuardedServer, listener:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.ask_to_stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
     if lifeline is not None:
 
         def supervisor_is_gone() -> None:
@@ -207,6 +211,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGALRM, self._kill)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         reading, writing = os.pipe()
         for slot in (*range(self.settings.workers), app.BACKGROUND_SLOT):
             self._start(slot, reading, writing)
