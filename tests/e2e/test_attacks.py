@@ -503,3 +503,32 @@ def test_a_session_ends_when_it_says(server: Server):
     late = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + 1200))
     answer = send(server, request, headers={"X-Amz-Date": late})
     assert answer.status in {400, 403}
+
+
+# What the caller says of itself
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP", "CF-Connecting-IP", "True-Client-IP"]
+)
+def test_the_callers_address_is_that_of_its_connection(server: Server, name: str):
+    """aws:SourceIp decides; a header that anybody can write does not."""
+    inside = allow("iam:ListUsers", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
+    key = new_user(server, unique("outside"), policy(inside))
+    value = "for=10.1.2.3" if name == "Forwarded" else "10.1.2.3"
+    request = signed(server, key, "iam", body=query_body("iam", "ListUsers"), headers={**FORM, name: value})
+    assert send(server, request).status == 403
+
+
+def test_plain_http_is_never_taken_for_tls(server: Server):
+    """aws:SecureTransport is a fact of the connection."""
+    secure = allow("iam:ListUsers", Condition={"Bool": {"aws:SecureTransport": "true"}})
+    key = new_user(server, unique("plain"), policy(secure))
+    for name, value in (
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Ssl", "on"),
+        ("Forwarded", "proto=https"),
+        ("Front-End-Https", "on"),
+    ):
+        request = signed(server, key, "iam", body=query_body("iam", "ListUsers"), headers={**FORM, name: value})
+        assert send(server, request).status == 403

@@ -59,6 +59,10 @@ class Limits:
 
     body_bytes: int
     read_seconds: float
+    all_bodies_bytes: int = 256 * 1024 * 1024
+    """Of all bodies that are being read at once: nobody has signed for them yet, so that strangers could fill the memory."""
+    small_bytes: int = 64 * 1024
+    """What a body may have however much the others hold."""
 
 
 @dataclass(slots=True)
@@ -105,6 +109,7 @@ class Gateway:
     beside: ThreadPoolExecutor | None = None
     """Threads for what waits for somebody else; made at the first such call, after the fork."""
     _beside_now: int = 0
+    _reading_bytes: int = 0
     _flushing: asyncio.Future[None] | None = None
 
     # Network
@@ -143,16 +148,26 @@ class Gateway:
     async def _read_whole(self, receive: Receive) -> bytes:
         parts: list[bytes] = []
         size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise CommonError("timeout")  # a body that never came is not an empty one
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.limits.body_bytes:
-                raise CommonError("too_large")
-            if not message.get("more_body", False):
-                return b"".join(parts) if len(parts) > 1 else parts[0]
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise CommonError("timeout")  # a body that never came is not an empty one
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                self._reading_bytes += len(parts[-1])
+                self._check_room(size)
+                if not message.get("more_body", False):
+                    return b"".join(parts) if len(parts) > 1 else parts[0]
+        finally:
+            self._reading_bytes -= size
+
+    def _check_room(self, size: int) -> None:
+        """Raises CommonError: ``too_large`` for a body of so many bytes, ``throttled`` while the others leave no room for it."""
+        if size > self.limits.body_bytes:
+            raise CommonError("too_large")
+        if self._reading_bytes > self.limits.all_bodies_bytes and size > self.limits.small_bytes:
+            raise CommonError("throttled")
 
     # The life of a request
 
