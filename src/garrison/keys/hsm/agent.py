@@ -59,6 +59,7 @@ class Agent:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
 
     # What a token does. Each raises HsmError.
 
@@ -96,9 +97,14 @@ class Agent:
         return found
 
     def close(self) -> None:
-        """End the process."""
-        with self._lock:
+        """End the process; whoever waits for its answer hears of a failure. Waits for nobody."""
+        self._closed = True
+        process = self._process
+        if self._lock.acquire(blocking=False):
             self._end()
+            self._lock.release()
+        elif process is not None:
+            process.kill()
 
     # The process
 
@@ -109,6 +115,8 @@ class Agent:
         try:
             answer = self._exchange({"request": request, **members}, deadline)
         finally:
+            if self._closed:
+                self._end()
             self._lock.release()
         kind = answer.get("error")
         if kind is not None:

@@ -33,6 +33,8 @@ SALT_BYTES = 16
 IV_BYTES = 12
 _TAG_BYTES = 16
 _VERSION = b"\x01"
+OUTER_VERSION = b"\x02"
+"""Of keys in custom key stores (``custom.outer``): the same beginning, another form after it."""
 _HEADER_BYTES = 1 + ID_BYTES + SALT_BYTES + IV_BYTES
 OVERHEAD = _HEADER_BYTES + _TAG_BYTES
 """Bytes that a ciphertext has over its plaintext."""
@@ -63,7 +65,7 @@ def canonical_context(context: Mapping[str, str] | None) -> bytes:
 
 def material_id_of(blob: bytes) -> str:
     """The id (64 hex digits) of the material that a ciphertext names. Raises Unreadable where it cannot be a ciphertext."""
-    if len(blob) <= OVERHEAD or blob[:1] != _VERSION:
+    if len(blob) <= OVERHEAD or blob[:1] not in {_VERSION, OUTER_VERSION}:
         raise Unreadable
     return blob[1 : 1 + ID_BYTES].hex()
 

@@ -15,8 +15,12 @@ from typing import Any, Generic, TypeVar
 from garrison.core.operation import Target
 from garrison.core.ports import Sealer, Transaction
 from garrison.keys.kms.algorithms.base import Secret
+from garrison.keys.kms.ciphertext import Material
+from garrison.keys.kms.custom.outer import Outer
+from garrison.keys.kms.custom.stores import CLOUDHSM, CONNECTED, EXTERNAL, KeyStore, LiveStores
 from garrison.keys.kms.live_grants import LiveGrants
 from garrison.keys.kms.specs import SPECS
+from garrison.keys.kms.states import ENABLED, UNAVAILABLE
 from garrison.policy import Policy, compile_policy
 from garrison.store import Store
 
@@ -31,6 +35,15 @@ _SELECT = (
     "SELECT account, description, state, usage, spec, origin, manager, multi_region, created_at, deletion_at, pending_window,"
     " material_id, policy, policy_resolved FROM kms_key WHERE region = ? AND key_id = ?"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """Where the other half of a key is."""
+
+    store: KeyStore
+    outer_id: str
+    """XksKeyId, or the label of the key in the token."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +74,8 @@ class LiveKey:
     """Everything that may have encrypted, by material id."""
     target: Target
     """The key as authorization sees it."""
+    custody: Custody | None = None
+    """Of a key in a custom key store."""
 
 
 class _Recent(Generic[V]):
@@ -103,13 +118,24 @@ class _Recent(Generic[V]):
 class LiveKeys:
     """The live keys of every account and Region: ``Ports.keys``."""
 
-    def __init__(self, store: Store, sealer: Sealer, *, partition: str = "aws", keys: int = KEYS, aliases: int = ALIASES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        *,
+        partition: str = "aws",
+        keys: int = KEYS,
+        aliases: int = ALIASES,
+        stores: LiveStores | None = None,
+    ) -> None:
         self._sealer = sealer
         self._partition = partition
         self._keys: _Recent[LiveKey] = _Recent(keys, self._forget_materials)
         self._aliases: _Recent[str] = _Recent(aliases)
         self._by_material: dict[tuple[str, str], LiveKey] = {}
         self.grants = LiveGrants(store)
+        self.stores = stores or LiveStores(store, sealer)
+        store.on_change("kms-key-store", lambda _: self._keys.clear())
         store.on_change("kms-key", self._drop_key)
         store.on_change("kms-alias", self._drop_alias)
 
@@ -180,6 +206,10 @@ class LiveKeys:
         aliases = tuple(name for (name,) in names)
         materials = self._materials(tx, region, key_id, spec)
         arn = key_arn(region, account, key_id, self._partition)
+        custody = self._custody(tx, region, key_id) if origin in {CLOUDHSM, EXTERNAL} else None
+        if custody is not None:
+            state = UNAVAILABLE if state == ENABLED and custody.store.state != CONNECTED else state
+            materials = self._outer(custody, materials)
         return LiveKey(
             arn=arn,
             key_id=key_id,
@@ -218,6 +248,18 @@ class LiveKeys:
             material_id: load(material_id, self._sealer.unseal(_PURPOSE, sealed, f"{region}/{key_id}/{material_id}".encode()))
             for material_id, sealed in rows
         }
+
+    def _custody(self, tx: Transaction, region: str, key_id: str) -> Custody:
+        row = tx.one("SELECT store_id, outer_id FROM kms_store_key WHERE region = ? AND key_id = ?", region, key_id)
+        found = self.stores.find(tx, region, row[0]) if row is not None else None
+        if row is None or found is None:
+            msg = f"the key {key_id} is in no custom key store, and its origin says that it is"
+            raise ValueError(msg)
+        return Custody(found, row[1])
+
+    def _outer(self, custody: Custody, materials: Mapping[str, Secret]) -> dict[str, Secret]:
+        cipher = self.stores.cipher(custody.store, custody.outer_id)
+        return {name: Outer(one, cipher) for name, one in materials.items() if isinstance(one, Material)}
 
     # Forgetting
 

@@ -16,6 +16,7 @@ from garrison.core.context import Context
 from garrison.core.operation import Target
 from garrison.core.principal import Principal
 from garrison.keys.kms import errors, grant_tokens
+from garrison.keys.kms.custom.outer import Outer
 from garrison.keys.kms.live import LiveKey, LiveKeys, compiled, key_arn
 
 _KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
@@ -58,6 +59,34 @@ class Named:
         return self.found
 
 
+def caller_of(ctx: Context, arn: str) -> dict[str, str]:
+    """Who asks for what, for the other side of a custom key store (XKS Proxy API Specification, ``requestMetadata``)."""
+    principal = ctx.principal
+    role = principal.session.issuer_arn if principal.kind == "assumed-role" and principal.session is not None else ""
+    found = {
+        "awsPrincipalArn": role or principal.arn,
+        "kmsKeyArn": arn,
+        "kmsOperation": ctx.operation,
+        "kmsRequestId": ctx.request_id,
+    }
+    return {**found, "kmsViaService": ctx.call.via} if ctx.call.via else found
+
+
+def bound(ctx: Context, key: LiveKey) -> LiveKey:
+    """The key for this call alone, where its material is in a custom key store, which is told who asks."""
+    if key.custody is None:
+        return key
+    asked = caller_of(ctx, key.arn)
+    mine = {name: one.asked_by(asked) for name, one in key.materials.items() if isinstance(one, Outer)}
+    return replace(key, materials=mine, current=mine.get(key.current.id) if key.current is not None else None)
+
+
+def waits(ctx: Context, key_id: str | None) -> bool:
+    """Whether the key that a request names is in a custom key store: what uses it waits for the other side."""
+    found = named(ctx, key_id).found if key_id is not None else None
+    return found is not None and found.custody is not None
+
+
 def live_keys(ctx: Context) -> LiveKeys:
     """The live keys of this process."""
     keys: LiveKeys = ctx.ports.keys
@@ -90,7 +119,10 @@ def named(ctx: Context, key_id: str, *, aliases: bool = True, tokens: Sequence[s
     memo = f"kms:{aliases}:{key_id}"
     found: Named | None = ctx.scratch.get(memo)
     if found is None:
-        found = ctx.scratch[memo] = _look_up(ctx, key_id, aliases=aliases)
+        found = _look_up(ctx, key_id, aliases=aliases)
+        if found.found is not None and found.found.custody is not None:
+            found = replace(found, found=bound(ctx, found.found))
+        ctx.scratch[memo] = found
     if tokens:
         grant_tokens.honour(ctx, tokens)
         found = ctx.scratch[memo] = replace(found, check=partial(grant_tokens.must_be_good, ctx))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from garrison.core.errors import ServiceError
 from garrison.keys.kms import errors
+from garrison.keys.kms.custom.faults import not_connected
 
 if TYPE_CHECKING:
     from garrison.keys.kms.live import LiveKey
@@ -85,6 +86,8 @@ def check(operation: str, key: LiveKey) -> None:
 
 def must_be_usable(key: LiveKey) -> None:
     """Cryptographic operations. Raises DisabledException, KMSInvalidStateException."""
+    if key.state == UNAVAILABLE and key.custody is not None:
+        raise not_connected(key.custody.store.type)
     if key.state in USE:
         raise _ERRORS[key.state](key.arn)
     if key.current is None:

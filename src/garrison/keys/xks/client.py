@@ -26,6 +26,8 @@ UNREACHABLE = "unreachable"
 NO_TLS = "no TLS"
 TIMED_OUT = "timed out"
 MALFORMED = "malformed"
+UNAVAILABLE = "unavailable"
+"""It answers, and says that no key manager behind it does."""
 
 PROXY_ERRORS = frozenset(
     {
@@ -51,7 +53,7 @@ IV_BYTES = (12, 16)
 
 
 class ProxyError(Exception):
-    """A proxy that did not do what it was asked. ``kind`` is its ``errorName``, or UNREACHABLE, NO_TLS, TIMED_OUT, MALFORMED."""
+    """A proxy that did not do what it was asked. ``kind`` is its ``errorName``, or one of the five above."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -105,7 +107,7 @@ class XksClient:
         if not isinstance(managers, list) or not 1 <= len(managers) <= 10 or not all(isinstance(one, dict) for one in managers):
             raise ProxyError(MALFORMED)
         if not any(one.get("healthStatus") in {"ACTIVE", "DEGRADED"} for one in managers):
-            raise ProxyError("InternalException")
+            raise ProxyError(UNAVAILABLE)
 
     def usable(self, proxy: Proxy, key_id: str, metadata: Mapping[str, str]) -> bool:
         """GetKeyMetadata: whether it is an AES-256 key that is enabled, encrypts and decrypts. Raises ProxyError."""

@@ -191,7 +191,7 @@ def test_metadata_of_another_form_is_malformed(client: XksClient, fake_proxy: Fa
 @pytest.mark.parametrize(
     ("managers", "wanted"),
     [
-        ([{"id": "a", "model": "m", "healthStatus": "UNAVAILABLE"}], "InternalException"),
+        ([{"id": "a", "model": "m", "healthStatus": "UNAVAILABLE"}], module.UNAVAILABLE),
         ([], module.MALFORMED),
         ([{"healthStatus": "ACTIVE"}] * 11, module.MALFORMED),
         ("ACTIVE", module.MALFORMED),
