@@ -29,6 +29,7 @@ from garrison.identity.bootstrap import create_account
 from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
+from garrison.keys.attestation import RootsError, read_roots
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms.deletion import due_deletions
 from garrison.keys.kms.live import LiveKeys
@@ -271,6 +272,16 @@ def _oldest_key(state: State, account: str, owner: str) -> tuple[str, str]:
     return row[0], state.keyring.unseal("access-key", row[1], row[0].encode()).decode()
 
 
+def attestation_roots(settings: Settings) -> tuple[Any, ...] | None:
+    """The root certificates that the settings name; None where AWS's own count. Raises ConfigError."""
+    if settings.attestation_roots is None:
+        return None
+    try:
+        return read_roots(settings.attestation_roots)
+    except RootsError as error:
+        raise ConfigError(str(error)) from error
+
+
 def build_worker(state: State, slot: int) -> Worker:
     """Put the rooms together for one worker process."""
     recorder = Recorder(state.store, state.data_dir, state.keyring, slot)
@@ -280,6 +291,7 @@ def build_worker(state: State, slot: int) -> Worker:
         keys=LiveKeys(state.store, state.keyring),
         principals=principals,
         events=Trail(state.store, state.data_dir, recorder),
+        attestation_roots=attestation_roots(state.settings),
     )
     internal = InternalPaths(version=__version__, services=_services(), collect=_no_metrics_yet, reset=None)
     gateway = Gateway(

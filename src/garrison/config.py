@@ -58,6 +58,8 @@ class Settings:
     """Where to write endpoint, account and first credentials as JSON (mode 0600)."""
     log_level: str = "info"
     """debug, info, warning or error."""
+    attestation_roots: Path | None = None
+    """Root certificates, PEM, that attestation documents are verified against; AWS's own where none are given."""
     max_body_bytes: int = 8 * 1024 * 1024
     """Largest request body of a call that is not streamed."""
     max_head_bytes: int = 64 * 1024

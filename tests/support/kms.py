@@ -106,6 +106,8 @@ class Kms:
         self.call = Call(source_ip="127.0.0.1")
         self.random = random
         self.items: list[ConfigurationItem] = []
+        self.scratch: dict[str, Any] = {}
+        self.attestation_roots: Any = None
         self.decision: Decision | None = None
 
     def __call__(self, caller: Caller, operation: str, *, region: str = REGION, **members: Any) -> Any:
@@ -124,10 +126,11 @@ class Kms:
             principal=caller.principal,
             call=self.call,
             tx=self.store.reading(),
-            ports=Ports(sealer=self.sealer, keys=self.live, principals=None),
+            ports=Ports(sealer=self.sealer, keys=self.live, principals=None, attestation_roots=self.attestation_roots),
             random=self.random,
         )
         self.items = ctx.items
+        self.scratch = ctx.scratch
         self.store.refresh()
         self.decision = authorize_call(
             declared_checks(declaration, declaration.action or f"kms:{operation}", ctx, request), ctx, caller.inputs

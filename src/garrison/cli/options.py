@@ -31,6 +31,7 @@ _HELP = {
     "dev": "State in memory, and POST /_garrison/reset; enforcement is the same.",
     "credentials_file": "Write endpoint, account and first credentials there as JSON (mode 0600).",
     "log_level": "debug, info, warning or error.",
+    "attestation_roots": "Root certificates, PEM, for attestation documents; AWS's own without it.",
     "max_body_bytes": "Largest request body of a call that is not streamed.",
     "max_head_bytes": "Largest request line and headers together.",
     "read_timeout": "Seconds that a client has for a request's head, and again for its body.",

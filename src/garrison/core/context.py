@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from garrison.core.principal import Principal
 
 
+ADDITIONAL = "additional"
+"""Where in ``Context.scratch`` a handler leaves what its event says beside parameters and answer (``additionalEventData``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigurationItem:
     """The state of one resource after a change, as the compliance room will read it.

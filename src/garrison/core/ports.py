@@ -65,3 +65,5 @@ class Ports:
     events: Any = None
     """audit: the trail."""
     config: Any = None
+    attestation_roots: Any = None
+    """keys.attestation: the root certificates of attestation documents; None: AWS's own."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from garrison.audit import DecisionRecord, Event, Matched, Resource, make_event
-from garrison.core.context import Call
+from garrison.core.context import ADDITIONAL, Call
 from garrison.core.errors import ServiceError
 from garrison.core.ids import uuid4
 from garrison.core.model import load_metadata
@@ -74,6 +74,7 @@ def _event(exchange: Exchange, error: tuple[str, str] | None, response: Any) -> 
         error=error,
         resources=_resources(exchange.decision),
         tls=_tls(exchange.call),
+        additional=exchange.ctx.scratch.get(ADDITIONAL) if exchange.ctx is not None else None,
     )
 
 

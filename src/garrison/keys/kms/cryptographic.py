@@ -13,7 +13,7 @@ from garrison.api import kms as api
 from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.operation import Check, Target, operation
-from garrison.keys.kms import conditions, errors, grant_tokens, names, using
+from garrison.keys.kms import conditions, errors, grant_tokens, names, recipients, using
 from garrison.keys.kms.algorithms.base import Decrypter, Refused, Secret
 from garrison.keys.kms.algorithms.rsa import most_plaintext
 from garrison.keys.kms.ciphertext import Material, Unreadable, material_id_of
@@ -165,12 +165,13 @@ def _decrypting(ctx: Context, req: api.DecryptRequest) -> Target:
 
 
 def _decrypt_context(ctx: Context, req: api.DecryptRequest) -> dict[str, Any]:
-    return conditions.cryptographic(
+    found = conditions.cryptographic(
         ctx,
         alias=_source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).alias,
         context=req.encryption_context,
         algorithm=req.encryption_algorithm or SYMMETRIC,
     )
+    return {**found, **recipients.condition_keys(ctx, req.recipient)} if req.recipient is not None else found
 
 
 def _decrypt_audit(req: api.DecryptRequest) -> Mapping[str, Any]:
@@ -189,8 +190,6 @@ def decrypt(ctx: Context, req: api.DecryptRequest) -> api.DecryptResponse:
     key = _source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).key
     algorithm = req.encryption_algorithm or SYMMETRIC
     using.must_have_usage(key, "Decrypt", ENCRYPT)
-    if req.recipient is not None:
-        raise errors.not_built("Recipient")
     if req.dry_run and IGNORE_CIPHERTEXT in (req.dry_run_modifiers or ()):
         raise errors.dry_run()
     plaintext, material_id = _decrypted(
@@ -198,7 +197,14 @@ def decrypt(ctx: Context, req: api.DecryptRequest) -> api.DecryptResponse:
     )
     if req.dry_run:
         raise errors.dry_run()
-    return api.DecryptResponse(key_id=key.arn, plaintext=plaintext, encryption_algorithm=algorithm, key_material_id=material_id)
+    clear, sealed = recipients.answer(ctx, req.recipient, plaintext)
+    return api.DecryptResponse(
+        key_id=key.arn,
+        plaintext=clear,
+        ciphertext_for_recipient=sealed,
+        encryption_algorithm=algorithm,
+        key_material_id=material_id,
+    )
 
 
 # ReEncrypt

@@ -8,7 +8,7 @@ from typing import Any
 from garrison.api import kms as api
 from garrison.core.context import Context
 from garrison.core.operation import operation
-from garrison.keys.kms import conditions, errors, names, using
+from garrison.keys.kms import conditions, errors, names, recipients, using
 from garrison.keys.kms.algorithms.base import KeyPair
 from garrison.keys.kms.asymmetric import target
 from garrison.keys.kms.ciphertext import Material
@@ -56,20 +56,24 @@ def _symmetric(key: LiveKey, operation_name: str) -> Material:
     return using.usable(key, operation_name, ENCRYPT, SYMMETRIC, Material)
 
 
-@operation("kms", resource=target, context=_context, read=True, audit_request=_audit, beside=_slow)
+def _attested_context(ctx: Context, req: api.GenerateDataKeyPairRequest) -> dict[str, Any]:
+    return {**_context(ctx, req), **recipients.condition_keys(ctx, req.recipient)}
+
+
+@operation("kms", resource=target, context=_attested_context, read=True, audit_request=_audit, beside=_slow)
 def generate_data_key_pair(ctx: Context, req: api.GenerateDataKeyPairRequest) -> api.GenerateDataKeyPairResponse:
     """Make a key pair; answer its private key in the clear and encrypted."""
     key = names.named(ctx, req.key_id).key
     material = _symmetric(key, "GenerateDataKeyPair")
     _kind(req.key_pair_spec)
-    if req.recipient is not None:
-        raise errors.not_built("Recipient")
     if req.dry_run:
         raise errors.dry_run()
     private, public = _pair(ctx, req.key_pair_spec)
+    clear, sealed = recipients.answer(ctx, req.recipient, private)
     return api.GenerateDataKeyPairResponse(
         private_key_ciphertext_blob=material.encrypt(ctx.random, private, req.encryption_context),
-        private_key_plaintext=private,
+        private_key_plaintext=clear,
+        ciphertext_for_recipient=sealed,
         public_key=public,
         key_id=key.arn,
         key_pair_spec=req.key_pair_spec,

@@ -8,7 +8,7 @@ from typing import Any
 from garrison.api import kms as api
 from garrison.core.context import Context
 from garrison.core.operation import Target, operation
-from garrison.keys.kms import conditions, errors, names, using
+from garrison.keys.kms import conditions, errors, names, recipients, using
 from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.cryptographic import without_blobs
 from garrison.keys.kms.specs import ENCRYPT, SYMMETRIC
@@ -42,19 +42,29 @@ def _length(req: Request) -> int:
     return _LENGTHS[req.key_spec] if req.key_spec is not None else req.number_of_bytes or 0
 
 
-@operation("kms", resource=_target, context=_context, read=True, audit_request=_audit)
+def _attested_context(ctx: Context, req: api.GenerateDataKeyRequest) -> dict[str, Any]:
+    found = _context(ctx, req)
+    return {**found, **recipients.condition_keys(ctx, req.recipient)} if req.recipient is not None else found
+
+
+@operation("kms", resource=_target, context=_attested_context, read=True, audit_request=_audit)
 def generate_data_key(ctx: Context, req: api.GenerateDataKeyRequest) -> api.GenerateDataKeyResponse:
     """Make a data key; answer it in the clear and encrypted."""
     length = _length(req)
     key = names.named(ctx, req.key_id).key
     material = using.usable(key, ctx.operation, ENCRYPT, SYMMETRIC, Material)
-    if req.recipient is not None:
-        raise errors.not_built("Recipient")
     if req.dry_run:
         raise errors.dry_run()
     plaintext = ctx.random(length)
     blob = material.encrypt(ctx.random, plaintext, req.encryption_context)
-    return api.GenerateDataKeyResponse(ciphertext_blob=blob, plaintext=plaintext, key_id=key.arn, key_material_id=material.id)
+    clear, sealed = recipients.answer(ctx, req.recipient, plaintext)
+    return api.GenerateDataKeyResponse(
+        ciphertext_blob=blob,
+        plaintext=clear,
+        ciphertext_for_recipient=sealed,
+        key_id=key.arn,
+        key_material_id=material.id,
+    )
 
 
 @operation("kms", resource=_target, context=_context, read=True, audit_request=_audit)
