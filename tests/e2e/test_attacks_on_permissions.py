@@ -88,3 +88,59 @@ def test_a_doubled_member_is_decided_on_as_it_is_done(server: Server):
     ):
         answer = send(server, signed(server, clerk, "iam", body=body, path=query, headers=FORM))
         assert f"<UserName>{other}</UserName>".encode() not in answer.body
+
+
+# Grants
+
+
+def test_a_grant_is_not_inherited_with_a_name(server: Server):
+    """The grantee is the user that had the name when the grant was made."""
+    kms, iam = boto(server, "kms"), boto(server, "iam")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    name = unique("grantee")
+    first = new_user(server, name)
+    arn = f"arn:aws:iam::{server.account_id}:user/{name}"
+    kms.create_grant(KeyId=key_id, GranteePrincipal=arn, Operations=["Encrypt", "RetireGrant"], RetiringPrincipal=arn)
+    boto(server, "kms", first).encrypt(KeyId=key_id, Plaintext=b"x")
+    iam.delete_access_key(UserName=name, AccessKeyId=first.access_key_id)
+    iam.delete_user(UserName=name)
+    second = boto(server, "kms", new_user(server, name))
+    assert refused(second.encrypt, KeyId=key_id, Plaintext=b"x")[0] == "AccessDeniedException"
+    grant = kms.list_grants(KeyId=key_id)["Grants"][0]["GrantId"]
+    assert refused(second.retire_grant, KeyId=key_id, GrantId=grant)[0] == "AccessDeniedException"
+
+
+def test_a_grant_gives_no_more_than_its_maker_could(server: Server):
+    """KMS Developer Guide, "Granting CreateGrant permission": through a grant only a subset of the grant's own operations."""
+    kms = boto(server, "kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    middle, end = unique("middle"), unique("end")
+    keys = {name: new_user(server, name) for name in (middle, end)}
+    arns = {name: f"arn:aws:iam::{server.account_id}:user/{name}" for name in keys}
+    limits = {"EncryptionContextSubset": {"tenant": "a"}}
+    kms.create_grant(KeyId=key_id, GranteePrincipal=arns[middle], Operations=["Encrypt", "CreateGrant"], Constraints=limits)
+    mine = boto(server, "kms", keys[middle])
+    wanted = {"KeyId": key_id, "GranteePrincipal": arns[end]}
+    assert refused(mine.create_grant, **wanted, Operations=["Decrypt"], Constraints=limits)[0] == "AccessDeniedException"
+    assert (
+        refused(mine.create_grant, **wanted, Operations=["Encrypt", "Decrypt"], Constraints=limits)[0] == "AccessDeniedException"
+    )
+    assert refused(mine.create_grant, **wanted, Operations=["Encrypt"])[0] == "AccessDeniedException"
+    wider = {"EncryptionContextSubset": {"tenant": "b"}}
+    assert refused(mine.create_grant, **wanted, Operations=["Encrypt"], Constraints=wider)[0] == "AccessDeniedException"
+    last = boto(server, "kms", keys[end])
+    assert refused(last.encrypt, KeyId=key_id, Plaintext=b"x", EncryptionContext={"tenant": "a"})[0] == "AccessDeniedException"
+    mine.create_grant(**wanted, Operations=["Encrypt"], Constraints=limits)
+    last.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"tenant": "a"})
+    assert refused(last.encrypt, KeyId=key_id, Plaintext=b"x")[0] == "AccessDeniedException"
+    assert refused(last.encrypt, KeyId=key_id, Plaintext=b"x", EncryptionContext={"tenant": "b"})[0] == "AccessDeniedException"
+
+
+def test_a_deny_wins_over_a_grant(server: Server):
+    kms = boto(server, "kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    name = unique("grantee")
+    mine = boto(server, "kms", new_user(server, name, policy({"Effect": "Deny", "Action": "kms:Encrypt", "Resource": "*"})))
+    arn = f"arn:aws:iam::{server.account_id}:user/{name}"
+    made = kms.create_grant(KeyId=key_id, GranteePrincipal=arn, Operations=["Encrypt"])
+    assert refused(mine.encrypt, KeyId=key_id, Plaintext=b"x", GrantTokens=[made["GrantToken"]])[0] == "AccessDeniedException"

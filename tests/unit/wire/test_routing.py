@@ -356,3 +356,11 @@ def test_a_service_that_is_not_hosted():
     assert refused(request(headers={"x-amz-target": "DynamoDB_20120810.GetItem"}), "dynamodb").protocol == "json"
     assert refused(request(body=b"Action=Publish&Version=2010-03-31"), "sns").protocol == "query"
     assert refused(request(headers={"smithy-protocol": "rpc-v2-cbor"}), "arc").protocol == "smithy-rpc-v2-cbor"
+
+
+@pytest.mark.parametrize("signed_for", ["iam", "sts", "s3", "ec2"])
+def test_a_target_of_another_service_is_refused_beside_any_protocol(signed_for: str):
+    """A reader of the target alone would see another call than the one that runs."""
+    body = b"Action=CreateUser&Version=2010-05-08&UserName=a"
+    error = refused(request(body=body, headers={"x-amz-target": "TrentService.ListKeys"}), signed_for)
+    assert error.kind == "signature_mismatch"

@@ -292,3 +292,21 @@ def test_pages(cloud: Cloud):
     assert ([result.eval_action_name for result in rest.evaluation_results], rest.is_truncated) == (actions[2:], False)
     with pytest.raises(CommonError):
         cloud.simulate_custom_policy(policy_input_list=[LIST_USERS], action_names=actions, marker=first.marker)
+
+
+def test_pages_of_millions_of_combinations(cloud: Cloud):
+    """Only the combinations of a page are made; every one of them is in one page, in the order of the request."""
+    actions, resources = [f"s3:Do{number}" for number in range(3000)], [f"arn:aws:s3:::b/{number}" for number in range(3000)]
+    asked = {"policy_input_list": [ALLOW_ALL], "action_names": actions, "resource_arns": resources}
+    first = cloud.simulate_custom_policy(**asked, max_items=2)
+    second = cloud.simulate_custom_policy(**asked, max_items=2, marker=first.marker)
+    pairs = [(found.eval_action_name, found.eval_resource_name) for page in (first, second) for found in page.evaluation_results]
+    assert pairs == [("s3:Do0", f"arn:aws:s3:::b/{number}") for number in range(4)]
+    few = {**asked, "action_names": actions[:2], "resource_arns": resources[:3]}
+    marker: str | None = None
+    seen: list[tuple[str, str]] = []
+    while marker is not None or not seen:
+        page = cloud.simulate_custom_policy(**few, max_items=2, marker=marker)
+        seen += [(found.eval_action_name, found.eval_resource_name) for found in page.evaluation_results]
+        marker = page.marker
+    assert seen == [(action, resource) for action in actions[:2] for resource in resources[:3]]
