@@ -220,8 +220,10 @@ def test_status_and_doctor(fresh_server: Server, home: Path):
 # Copies
 
 
-@pytest.mark.parametrize(("write", "read"), [("backup", "restore"), ("export", "import")])
-def test_a_copy_made_while_running_comes_back_whole(fresh_server: Server, tmp_path: Path, write: str, read: str):
+@pytest.mark.parametrize(
+    ("write", "read", "end"), [("backup", "restore", "stop"), ("backup", "restore", "kill"), ("export", "import", "stop")]
+)
+def test_a_copy_made_while_running_comes_back_whole(fresh_server: Server, tmp_path: Path, write: str, read: str, end: str):
     iam, kms = boto(fresh_server, "iam"), boto(fresh_server, "kms")
     iam.create_user(UserName="kept", Tags=[{"Key": "k", "Value": "v"}])
     key = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -230,7 +232,10 @@ def test_a_copy_made_while_running_comes_back_whole(fresh_server: Server, tmp_pa
     fresh_server.garrison(write, str(copy))
     assert not mode(copy) & 0o077, "a copy holds what the state holds"
     iam.create_user(UserName="later")
-    fresh_server.stop()
+    refused = fresh_server.garrison(read, str(copy), check=False)
+    assert refused.returncode != 0, "nothing is replaced under a running server"
+    assert boto(fresh_server, "iam").get_user(UserName="later")
+    getattr(fresh_server, end)()
     fresh_server.garrison(read, str(copy))
     fresh_server.start()
     assert boto(fresh_server, "iam").get_user(UserName="kept")["User"]["Tags"] == [{"Key": "k", "Value": "v"}]

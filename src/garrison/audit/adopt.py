@@ -62,12 +62,13 @@ def adopt(store: Store, data_dir: Path, sealer: Sealer) -> int:
     Call at the start, before the recorder, and now and then in the background. Commits by itself; within a group, which is
     others' to commit, it does nothing. Raises StoreUnavailable.
     """
-    if store.has_pending:
-        return 0
-    folder = audit_folder(data_dir)
+    return 0 if store.has_pending else _adopt_all(store, audit_folder(data_dir), sealer, CLOSED)
+
+
+def _adopt_all(store: Store, folder: Path, sealer: Sealer, end: int) -> int:
     spools = spool_files(folder)
     chains = {path.name[len(_HEAD) :] for path in folder.iterdir() if path.name.startswith(_HEAD)}
-    return sum(_adopt_one(store, folder, sealer, chain, spools.get(chain, [])) for chain in sorted(chains | set(spools)))
+    return sum(_adopt_one(store, folder, sealer, chain, spools.get(chain, []), end) for chain in sorted(chains | set(spools)))
 
 
 def accept_restore(store: Store, data_dir: Path | None, sealer: Sealer) -> int:
@@ -77,9 +78,7 @@ def accept_restore(store: Store, data_dir: Path | None, sealer: Sealer) -> int:
     Call with every other process stopped: a chain that lives is left alone.
     """
     folder = audit_folder(data_dir) if data_dir else None
-    if data_dir is not None:
-        adopt(store, data_dir, sealer)
-    count = 0
+    count = 0 if folder is None else _adopt_all(store, folder, sealer, RESTORED)
     with store.writing() as tx:
         for (chain,) in tx.all("SELECT chain FROM audit_head WHERE state = ?", OPEN):
             if folder is None or not head_path(folder, chain).exists():
@@ -92,7 +91,7 @@ def accept_restore(store: Store, data_dir: Path | None, sealer: Sealer) -> int:
     return count
 
 
-def _adopt_one(store: Store, folder: Path, sealer: Sealer, chain: str, paths: Sequence[Path]) -> int:
+def _adopt_one(store: Store, folder: Path, sealer: Sealer, chain: str, paths: Sequence[Path], end: int) -> int:
     path = head_path(folder, chain)
     try:
         lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -104,14 +103,15 @@ def _adopt_one(store: Store, folder: Path, sealer: Sealer, chain: str, paths: Se
     except BlockingIOError:
         return 0
     else:
-        _take_over(store, folder, sealer, chain, paths)
+        _take_over(store, folder, sealer, chain, paths, end)
         path.unlink(missing_ok=True)
         return 1
     finally:
         os.close(lock)
 
 
-def _take_over(store: Store, folder: Path, sealer: Sealer, chain: str, paths: Sequence[Path]) -> None:
+def _take_over(store: Store, folder: Path, sealer: Sealer, chain: str, paths: Sequence[Path], end: int) -> None:
+    """``end``: CLOSED, as far as its head proves; RESTORED, as far as the copy reached that was put back over it."""
     lines = [line for path in paths for line in read_lines(path)]
     head = read_head(head_path(folder, chain), chain, sealer)
     with store.writing() as tx:
@@ -119,7 +119,8 @@ def _take_over(store: Store, folder: Path, sealer: Sealer, chain: str, paths: Se
             rows.insert_lines(tx, chain, lines)
         stored = rows.stored_head(tx, sealer, chain)
         if stored is not None and stored.state == OPEN and head is not None:
-            rows.store_head(tx, sealer, chain, _final(tx, chain, head), CLOSED)
+            last = _final(tx, chain, head) if end == CLOSED else rows.last_event(tx, chain)
+            rows.store_head(tx, sealer, chain, last, end)
     store.commit()
     for path in paths:
         path.unlink(missing_ok=True)
