@@ -13,6 +13,7 @@ from garrison.keys.kms.algorithms.base import KeyPair
 from garrison.keys.kms.asymmetric import target
 from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.cryptographic import without_blobs
+from garrison.keys.kms.keymaker import KEYMAKER
 from garrison.keys.kms.live import LiveKey
 from garrison.keys.kms.specs import ENCRYPT, SPECS, SYMMETRIC, Spec
 
@@ -39,17 +40,17 @@ def _kind(name: str) -> tuple[Spec, Callable[[bytes], bytes]]:
 def _pair(ctx: Context, name: str) -> tuple[bytes, bytes]:
     """A new private key (PKCS #8, DER; of ML-KEM in seed format) and its public key (SubjectPublicKeyInfo, DER)."""
     spec, pkcs8 = _kind(name)
-    secret = spec.make(ctx.random)
+    secret = KEYMAKER.make(spec, ctx.random)
     pair = spec.load("", secret)
     if not isinstance(pair, KeyPair):
         raise errors.not_built("KeyPairSpec", name)
     return pkcs8(secret), pair.public()
 
 
-def _slow(_ctx: Context, req: Any) -> bool:  # noqa: ANN401 - either request
-    """RSA keys take up to seconds to make: beside the event loop."""
+def _slow(ctx: Context, req: Any) -> bool:  # noqa: ANN401 - either request
+    """RSA keys take up to seconds to make, and custom key stores their time: beside the event loop."""
     spec = SPECS.get(req.key_pair_spec)
-    return spec is not None and spec.slow
+    return (spec is not None and spec.slow) or names.waits(ctx, req.key_id)
 
 
 def _symmetric(key: LiveKey, operation_name: str) -> Material:

@@ -12,6 +12,7 @@ from garrison.core.operation import PREPARED, Check, Target, operation
 from garrison.identity.resource_principals import Resolved
 from garrison.keys.kms import conditions, errors, items, names, policies, states
 from garrison.keys.kms.ciphertext import ID_BYTES
+from garrison.keys.kms.keymaker import KEYMAKER
 from garrison.keys.kms.live import key_arn, key_conditions
 from garrison.keys.kms.pages import Pager
 from garrison.keys.kms.specs import ENCRYPT, SPECS, SYMMETRIC, Spec
@@ -53,7 +54,7 @@ def _tagging(ctx: Context, req: api.CreateKeyRequest) -> Sequence[Check]:
 def _slow_material(ctx: Context, req: api.CreateKeyRequest) -> Callable[[], bytes] | None:
     """RSA keys take up to seconds to make: beside the event loop, and before the transaction."""
     spec, _ = _kind(req)
-    return partial(spec.make, ctx.random) if spec.slow else None
+    return partial(KEYMAKER.make, spec, ctx.random) if spec.slow else None
 
 
 @operation("kms", resource="*", context=_new_key, checks=_tagging, prepare=_slow_material)
@@ -81,7 +82,7 @@ _INSERT_MATERIAL = "INSERT INTO kms_material (region, material_id, key_id, seale
 def _insert_key(ctx: Context, key_id: str, description: str, spec: Spec, usage: str, text: str, policy: Resolved) -> None:
     """The rows of a new key: its metadata, and its material, which is made here and sealed at once."""
     material_id = ctx.random(ID_BYTES).hex()
-    secret = ctx.scratch[PREPARED] if PREPARED in ctx.scratch else spec.make(ctx.random)
+    secret = ctx.scratch[PREPARED] if PREPARED in ctx.scratch else KEYMAKER.make(spec, ctx.random)
     ctx.tx.run(
         _INSERT_KEY,
         ctx.region,

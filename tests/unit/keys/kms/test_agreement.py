@@ -54,9 +54,6 @@ def test_refusals(kms: Kms):
         with pytest.raises(api.InvalidKeyUsageException, match=text):
             kms(root(), "DeriveSharedSecret", key_id=key.key_id, public_key=peer, **ECDH)
     key = new(kms, "ECC_NIST_P256")
-    recipient = api.RecipientInfo(key_encryption_algorithm="RSAES_OAEP_SHA_256", attestation_document=b"x")
-    with pytest.raises(api.UnsupportedOperationException, match="Recipient"):
-        kms(root(), "DeriveSharedSecret", key_id=key.key_id, public_key=peer, recipient=recipient, **ECDH)
     with pytest.raises(api.DryRunOperationException):
         kms(root(), "DeriveSharedSecret", key_id=key.key_id, public_key=peer, dry_run=True, **ECDH)
     kms(root(), "DisableKey", key_id=key.key_id)

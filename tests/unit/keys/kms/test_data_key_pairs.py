@@ -69,12 +69,6 @@ def test_refusals(kms: Kms, operation: str):
         kms(root(), operation, key_id=key.key_id, key_pair_spec="ECC_NIST_P256")
 
 
-def test_recipient(kms: Kms):
-    recipient = api.RecipientInfo(key_encryption_algorithm="RSAES_OAEP_SHA_256", attestation_document=b"x")
-    with pytest.raises(api.UnsupportedOperationException, match="Recipient"):
-        kms(root(), "GenerateDataKeyPair", key_id=kms.new_key().key_id, key_pair_spec="ECC_NIST_P256", recipient=recipient)
-
-
 def test_condition_keys(kms: Kms):
     key = kms.new_key()
     conditions = {"kms:DataKeyPairSpec": "ECC_NIST_P256", "kms:EncryptionContext:app": "billing"}
