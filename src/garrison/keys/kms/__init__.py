@@ -15,14 +15,17 @@ from garrison.keys.kms import (
     deletion,
     encapsulation,
     grants,
+    importing,
     key_policies,
     lifecycle,
     mac,
+    multi_region,
     random_,
     rotation,
     tagging,
 )
 from garrison.keys.kms.deletion import due_deletions
+from garrison.keys.kms.due import due_work
 from garrison.keys.kms.live import LiveKeys
 
 __all__ = [
@@ -35,11 +38,14 @@ __all__ = [
     "data_keys",
     "deletion",
     "due_deletions",
+    "due_work",
     "encapsulation",
     "grants",
+    "importing",
     "key_policies",
     "lifecycle",
     "mac",
+    "multi_region",
     "random_",
     "rotation",
     "tagging",

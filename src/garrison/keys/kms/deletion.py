@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from garrison.api import kms as api
-from garrison.audit import Event, Recorder, Resource, UserIdentity
-from garrison.core.clock import iso8601
+from garrison.audit import Recorder
 from garrison.core.context import ConfigurationItem, Context
-from garrison.core.ids import Random, system_random, uuid4
+from garrison.core.ids import Random, system_random
 from garrison.core.operation import operation
 from garrison.core.ports import Transaction
 from garrison.keys.kms import conditions, errors, items, names, states
 from garrison.keys.kms.lifecycle import caller, own_key
 from garrison.keys.kms.live import key_arn
+from garrison.keys.kms.service_events import service_event
 from garrison.store import Store
 
-_INTERNAL = "AWS Internal"
 DAY = 86_400
 SHORTEST, LONGEST = 7, 30
 """Days. Source: KMS API Reference, "ScheduleKeyDeletion", PendingWindowInDays."""
@@ -37,10 +36,12 @@ def schedule_key_deletion(ctx: Context, req: api.ScheduleKeyDeletionRequest) -> 
         raise errors.pending_window(days, SHORTEST, LONGEST)
     key = names.locked(ctx, req.key_id)
     states.check("ScheduleKeyDeletion", key)
+    # A primary key outlives its replicas: its waiting period begins when the last of them is gone.
+    waits = key.is_primary and len(key.life.regions) > 1
     ctx.tx.run(
         "UPDATE kms_key SET state = ?, deletion_at = ?, pending_window = ? WHERE region = ? AND key_id = ?",
-        states.PENDING_DELETION,
-        ctx.now + days * DAY,
+        states.PENDING_REPLICA_DELETION if waits else states.PENDING_DELETION,
+        None if waits else ctx.now + days * DAY,
         days,
         key.region,
         key.key_id,
@@ -77,7 +78,7 @@ def due_deletions(store: Store, recorder: Recorder, now: float, *, partition: st
         with store.writing() as tx:
             item = _delete(tx, region, key_id, now, partition)
             if item is not None:
-                recorder.write(_event(item, now, random), None, [item])
+                recorder.write(service_event("DeleteKey", item, now, random), None, [item])
         recorder.flush()
     return len(rows)
 
@@ -94,34 +95,27 @@ def _delete(tx: Transaction, region: str, key_id: str, now: float, partition: st
     tags = dict(tx.all("SELECT tag_key, tag_value FROM kms_tag WHERE region = ? AND key_id = ?", region, key_id))
     aliases = tx.all("SELECT name FROM kms_alias WHERE region = ? AND key_id = ?", region, key_id)
     tx.run("UPDATE kms_material SET sealed = ? WHERE region = ? AND key_id = ?", b"", region, key_id)
-    for table in ("kms_material", "kms_grant", "kms_alias", "kms_tag", "kms_key"):
+    for table in ("kms_material", "kms_grant", "kms_alias", "kms_tag", "kms_store_key", "kms_key"):
         tx.run(f"DELETE FROM {table} WHERE region = ? AND key_id = ?", region, key_id)  # noqa: S608 - constant names
     tx.changed("kms-key", f"{region}/{key_id}")
     tx.changed("kms-grant", f"{region}/{key_id}")
     for (name,) in aliases:
         tx.changed("kms-alias", f"{account}/{region}/{name}")
+    _release_primary(tx, account, key_id, now)
     arn = key_arn(region, account, key_id, partition)
     return ConfigurationItem(type="AWS::KMS::Key", id=key_id, arn=arn, account=account, region=region, tags=tags, deleted=True)
 
 
-def _event(item: ConfigurationItem, now: float, random: Random) -> Event:
-    """The event that CloudTrail has for it. Source: KMS Developer Guide, "DeleteKey" among the CloudTrail log entries."""
-    return Event(
-        user_identity=UserIdentity(type="AWSService", account_id=item.account, invoked_by=_INTERNAL),
-        event_time=iso8601(now),
-        event_source="kms.amazonaws.com",
-        event_name="DeleteKey",
-        region=item.region,
-        source_ip=_INTERNAL,
-        user_agent=_INTERNAL,
-        request_parameters=None,
-        response_elements=None,
-        request_id=uuid4(random),
-        event_id=uuid4(random),
-        read_only=False,
-        resources=[Resource(item.arn, item.account, item.type)],
-        event_type="AwsServiceEvent",
-        management=True,
-        account=item.account,
-        category="Management",
-    )
+def _release_primary(tx: Transaction, account: str, key_id: str, now: float) -> None:
+    """What is left of a multi-Region key hears of it; a primary key that waited for its last replica waits its own time now."""
+    rows = tx.all("SELECT region, state, pending_window FROM kms_key WHERE key_id = ? AND account = ?", key_id, account)
+    for region, state, window in rows:
+        if len(rows) == 1 and state == states.PENDING_REPLICA_DELETION:
+            tx.run(
+                "UPDATE kms_key SET state = ?, deletion_at = ? WHERE region = ? AND key_id = ?",
+                states.PENDING_DELETION,
+                now + window * DAY,
+                region,
+                key_id,
+            )
+        tx.changed("kms-key", f"{region}/{key_id}")

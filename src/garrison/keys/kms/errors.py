@@ -105,6 +105,103 @@ def grant_token() -> api.InvalidGrantTokenException:
     return api.InvalidGrantTokenException("The grant token is not valid.")
 
 
+def wrong_origin(arn: str, origin: str) -> api.UnsupportedOperationException:
+    """An operation that keys whose material came from elsewhere do not have."""
+    return api.UnsupportedOperationException(f"{arn} origin is {origin} which is not valid for this operation.")
+
+
+def spec_without_operation(arn: str, spec: str) -> api.UnsupportedOperationException:
+    """An operation that keys of this spec do not have."""
+    return api.UnsupportedOperationException(f"{arn} key spec is {spec} which is not valid for this operation.")
+
+
+def not_primary(arn: str) -> api.UnsupportedOperationException:
+    """What only the primary key of a multi-Region key does."""
+    return api.UnsupportedOperationException(f"{arn} is not a multi-region primary key.")
+
+
+def too_many_rotations(arn: str) -> api.LimitExceededException:
+    """A key that was rotated on demand as often as it may be."""
+    return api.LimitExceededException(
+        "The on-demand rotations limit has been reached for the given keyId. "
+        f"No more on-demand rotations can be performed for this key: {arn}"
+    )
+
+
+def nothing_to_rotate_to(arn: str) -> api.KMSInvalidStateException:
+    """RotateKeyOnDemand of imported material before new material is there in every Region."""
+    return api.KMSInvalidStateException(f"{arn} has no key material in the PENDING_ROTATION state.")
+
+
+def import_token() -> api.InvalidImportTokenException:
+    """An import token that is none, or another key's."""
+    return api.InvalidImportTokenException("The import token is not valid.")
+
+
+def import_token_expired() -> api.ExpiredImportTokenException:
+    """An import token of more than a day ago."""
+    return api.ExpiredImportTokenException("The import token is expired.")
+
+
+def not_the_material(reason: str) -> api.IncorrectKeyMaterialException:
+    """Imported material that is not what the key needs; ``reason`` says no byte of it."""
+    return api.IncorrectKeyMaterialException(f"The key material is not valid: {reason}.")
+
+
+def import_for_symmetric(member: str) -> CommonError:
+    """A member of ImportKeyMaterial that only symmetric encryption keys have."""
+    return validation(f"{member} can be used with symmetric encryption KMS keys only.")
+
+
+def material_id_with_new() -> CommonError:
+    """A KeyMaterialId for material that is new."""
+    return validation("You cannot specify KeyMaterialId when ImportType is NEW_KEY_MATERIAL.")
+
+
+def new_in_replica(arn: str) -> api.UnsupportedOperationException:
+    """New material comes into the primary key first."""
+    return api.UnsupportedOperationException(
+        f"{arn} is a multi-Region replica key: import new key material into its primary key first."
+    )
+
+
+def valid_to_needed() -> CommonError:
+    """Expiring material without the time."""
+    return validation("ValidTo must be specified when ExpirationModel is KEY_MATERIAL_EXPIRES.")
+
+
+def valid_to_not_taken() -> CommonError:
+    """A time for material that does not expire."""
+    return validation("ValidTo must not be specified when ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE.")
+
+
+def valid_to_range() -> CommonError:
+    """A time that has passed, or is more than a year away."""
+    return validation("ValidTo must be in the future, and not more than 365 days away.")
+
+
+def wrapping(algorithm: str, wrapping_spec: str, spec: str) -> api.UnsupportedOperationException:
+    """A wrapping that this kind of material does not fit into."""
+    return api.UnsupportedOperationException(
+        f"Wrapping algorithm {algorithm} with wrapping key spec {wrapping_spec} is not valid for key spec {spec}."
+    )
+
+
+def no_such_material(material_id: str, arn: str) -> api.NotFoundException:
+    """A material id that is not of this key."""
+    return api.NotFoundException(f"Key material {material_id} of {arn} is not found.")
+
+
+def replica_exists(arn: str) -> api.AlreadyExistsException:
+    """ReplicateKey into a Region that has the key."""
+    return api.AlreadyExistsException(f"Key {arn} already exists.")
+
+
+def no_such_region(region: str) -> CommonError:
+    """A Region that the partition does not have, or the key's own."""
+    return validation(f"{region} is not a valid Region for this operation.")
+
+
 def no_principal(name: str) -> api.InvalidArnException:
     """A principal of a grant who does not exist, or of a kind that no grant may name."""
     return api.InvalidArnException(f"ARN does not refer to a valid principal: {name}")

@@ -13,7 +13,7 @@ from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.live import LiveKey, key_arn
 from garrison.keys.kms.names import live_keys
 from garrison.keys.kms.specs import algorithms
-from garrison.keys.kms.states import ENABLED, PENDING_DELETION
+from garrison.keys.kms.states import ENABLED, LEAVING, PENDING_DELETION, PENDING_REPLICA_DELETION
 
 
 def metadata(key: LiveKey) -> api.KeyMetadata:
@@ -34,8 +34,33 @@ def metadata(key: LiveKey) -> api.KeyMetadata:
         customer_master_key_spec=key.spec,
         key_spec=key.spec,
         **algorithms(key.spec, key.usage),
+        **_imported(key),
         multi_region=key.multi_region,
+        multi_region_configuration=_multi_region(key),
+        pending_deletion_window_in_days=key.pending_window if key.state == PENDING_REPLICA_DELETION else None,
         current_key_material_id=key.current.id if isinstance(key.current, Material) else None,
+    )
+
+
+def _imported(key: LiveKey) -> dict[str, Any]:
+    """Whether and when imported material expires; nothing where there is none."""
+    if key.origin != "EXTERNAL" or not key.materials:
+        return {}
+    model = "KEY_MATERIAL_EXPIRES" if key.life.expires else "KEY_MATERIAL_DOES_NOT_EXPIRE"
+    return {"expiration_model": model, "valid_to": key.life.valid_to}
+
+
+def _multi_region(key: LiveKey) -> api.MultiRegionConfiguration | None:
+    if not key.multi_region:
+        return None
+    _, partition, _ = key.arn.split(":", 2)
+    named = {
+        region: api.MultiRegionKey(arn=key_arn(region, key.account, key.key_id, partition), region=region)
+        for region in key.life.regions
+    }
+    primary = named.pop(key.life.primary_region, None)
+    return api.MultiRegionConfiguration(
+        multi_region_key_type=key.multi_region_type, primary_key=primary, replica_keys=list(named.values())
     )
 
 
@@ -59,7 +84,10 @@ def item(key: LiveKey) -> ConfigurationItem:
         region=key.region,
         tags=dict(key.tags),
         configuration=configuration(key),
-        facts={"keyRotationEnabled": False, "pendingDeletion": key.state == PENDING_DELETION},
+        facts={
+            "keyRotationEnabled": key.life.rotation_days is not None and key.state not in LEAVING,
+            "pendingDeletion": key.state in LEAVING,
+        },
     )
 
 

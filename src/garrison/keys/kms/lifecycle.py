@@ -17,6 +17,10 @@ from garrison.keys.kms.live import key_arn, key_conditions
 from garrison.keys.kms.pages import Pager
 from garrison.keys.kms.specs import ENCRYPT, SPECS, SYMMETRIC, Spec
 from garrison.keys.kms.tags import checked_tags, put_tags
+from garrison.keys.kms.wrapping import importable
+
+AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
+"""Origins: who makes the material."""
 
 
 def own_key(ctx: Context, req: Any) -> Target:  # noqa: ANN401 - any request that names a key
@@ -54,52 +58,65 @@ def _tagging(ctx: Context, req: api.CreateKeyRequest) -> Sequence[Check]:
 def _slow_material(ctx: Context, req: api.CreateKeyRequest) -> Callable[[], bytes] | None:
     """RSA keys take up to seconds to make: beside the event loop, and before the transaction."""
     spec, _ = _kind(req)
-    return partial(KEYMAKER.make, spec, ctx.random) if spec.slow else None
+    return partial(KEYMAKER.make, spec, ctx.random) if spec.slow and req.origin != EXTERNAL else None
 
 
 @operation("kms", resource="*", context=_new_key, checks=_tagging, prepare=_slow_material)
 def create_key(ctx: Context, req: api.CreateKeyRequest) -> api.CreateKeyResponse:
-    """Make a key of any spec, with material of its own."""
+    """Make a key of any spec, with material of its own, or without any where its owner imports it."""
     spec, usage = _kind(req)
     checked_tags(req.tags or [])
-    key_id = ctx.uuid()
+    key_id = f"mrk-{ctx.random(16).hex()}" if req.multi_region else ctx.uuid()
     target = Target(arn=key_arn(ctx.region, ctx.account, key_id, ctx.partition), account=ctx.account)
     text = req.policy or policies.default_policy(ctx.account, ctx.partition)
     policy = policies.checked(ctx, text, target, bypass=bool(req.bypass_policy_lockout_safety_check))
-    _insert_key(ctx, key_id, req.description or "", spec, usage, text, policy)
+    _insert_key(ctx, key_id, req, (spec, usage), (text, policy))
     put_tags(ctx.tx, ctx.region, key_id, req.tags or [])
     return api.CreateKeyResponse(key_metadata=items.metadata(items.changed(ctx, ctx.region, key_id)))
 
 
 _INSERT_KEY = (
     "INSERT INTO kms_key (region, key_id, account, description, state, usage, spec, origin, manager, multi_region, created_at,"
-    " material_id, policy, policy_resolved, policy_principals)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, 'AWS_KMS', 'CUSTOMER', 0, ?, ?, ?, ?, ?)"
+    " primary_region, policy, policy_resolved, policy_principals)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'CUSTOMER', ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_MATERIAL = "INSERT INTO kms_material (region, material_id, key_id, sealed, created_at) VALUES (?, ?, ?, ?, ?)"
 
 
-def _insert_key(ctx: Context, key_id: str, description: str, spec: Spec, usage: str, text: str, policy: Resolved) -> None:
-    """The rows of a new key: its metadata, and its material, which is made here and sealed at once."""
-    material_id = ctx.random(ID_BYTES).hex()
-    secret = ctx.scratch[PREPARED] if PREPARED in ctx.scratch else KEYMAKER.make(spec, ctx.random)
+def _insert_key(
+    ctx: Context, key_id: str, req: api.CreateKeyRequest, kind: tuple[Spec, str], policy: tuple[str, Resolved]
+) -> None:
+    """The rows of a new key: its metadata, and the material that is made here. ``policy``: as it was put, and resolved."""
+    spec, usage = kind
+    text, resolved = policy
     ctx.tx.run(
         _INSERT_KEY,
         ctx.region,
         key_id,
         ctx.account,
-        description,
-        states.ENABLED,
+        req.description or "",
+        states.PENDING_IMPORT if req.origin == EXTERNAL else states.ENABLED,
         usage,
         spec.name,
+        req.origin or AWS_KMS,
+        int(bool(req.multi_region)),
         ctx.now,
-        material_id,
+        ctx.region if req.multi_region else "",
         text,
-        policy.text,
-        policy.principals,
+        resolved.text,
+        resolved.principals,
     )
+    if req.origin != EXTERNAL:
+        _insert_material(ctx, key_id, spec)
+
+
+def _insert_material(ctx: Context, key_id: str, spec: Spec) -> None:
+    """The first material of a key: made here, and sealed at once."""
+    material_id = ctx.random(ID_BYTES).hex()
+    secret = ctx.scratch[PREPARED] if PREPARED in ctx.scratch else KEYMAKER.make(spec, ctx.random)
     sealed = names.live_keys(ctx).seal(ctx.region, key_id, material_id, secret)
     ctx.tx.run(_INSERT_MATERIAL, ctx.region, material_id, key_id, sealed, ctx.now)
+    ctx.tx.run("UPDATE kms_key SET material_id = ? WHERE region = ? AND key_id = ?", material_id, ctx.region, key_id)
 
 
 def _kind(req: api.CreateKeyRequest) -> tuple[Spec, str]:
@@ -118,12 +135,12 @@ def _kind(req: api.CreateKeyRequest) -> tuple[Spec, str]:
     usage = req.key_usage or ENCRYPT
     if usage not in spec.algorithms:
         raise errors.wrong_usage(usage, name)
-    if req.origin not in {None, "AWS_KMS"}:
+    if req.origin not in {None, AWS_KMS, EXTERNAL}:
         raise errors.not_built("Origin", req.origin or "")
+    if req.origin == EXTERNAL and not importable(name):
+        raise errors.not_built("Origin EXTERNAL with KeySpec", name)
     if req.custom_key_store_id or req.xks_key_id:
         raise errors.not_built("CustomKeyStoreId")
-    if req.multi_region:
-        raise errors.not_built("MultiRegion")
     return spec, usage
 
 

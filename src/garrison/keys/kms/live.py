@@ -33,8 +33,27 @@ V = TypeVar("V")
 
 _SELECT = (
     "SELECT account, description, state, usage, spec, origin, manager, multi_region, created_at, deletion_at, pending_window,"
-    " material_id, policy, policy_resolved FROM kms_key WHERE region = ? AND key_id = ?"
+    " material_id, policy, policy_resolved, rotation_days, rotation_at, rotations_on_demand, primary_region"
+    " FROM kms_key WHERE region = ? AND key_id = ?"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What becomes of a key in time."""
+
+    rotation_days: int | None = None
+    """Days between automatic rotations; None where there are none."""
+    rotation_at: float | None = None
+    rotations_on_demand: int = 0
+    primary_region: str = ""
+    """Of a multi-Region key."""
+    regions: tuple[str, ...] = ()
+    """Where a multi-Region key is, its primary Region among them."""
+    expires: bool = False
+    """Whether any imported material that belongs to the key expires."""
+    valid_to: float | None = None
+    """The earliest time at which one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,17 @@ class LiveKey:
     """The key as authorization sees it."""
     custody: Custody | None = None
     """Of a key in a custom key store."""
+    life: Life = Life()
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it is the primary key of a multi-Region key."""
+        return self.multi_region and self.life.primary_region == self.region
+
+    @property
+    def multi_region_type(self) -> str:
+        """``PRIMARY``, ``REPLICA``; empty for a key of one Region."""
+        return "" if not self.multi_region else "PRIMARY" if self.is_primary else "REPLICA"
 
 
 class _Recent(Generic[V]):
@@ -177,7 +207,11 @@ class LiveKeys:
 
     def seal(self, region: str, key_id: str, material_id: str, secret: bytes) -> bytes:
         """Key material as the store keeps it: bound to its row, so that no row can be put in another's place."""
-        return self._sealer.seal(_PURPOSE, secret, f"{region}/{key_id}/{material_id}".encode())
+        return seal_material(self._sealer, region, key_id, material_id, secret)
+
+    def unseal(self, region: str, key_id: str, material_id: str, sealed: bytes) -> bytes:
+        """What :meth:`seal` took. Raises ValueError where the row was altered or exchanged."""
+        return self._sealer.unseal(_PURPOSE, sealed, f"{region}/{key_id}/{material_id}".encode())
 
     # Loading
 
@@ -200,11 +234,14 @@ class LiveKeys:
             current,
             text,
             resolved,
+            *life,
         ) = row
         tags = dict(tx.all("SELECT tag_key, tag_value FROM kms_tag WHERE region = ? AND key_id = ?", region, key_id))
         names = tx.all("SELECT name FROM kms_alias WHERE region = ? AND key_id = ? ORDER BY name", region, key_id)
         aliases = tuple(name for (name,) in names)
-        materials = self._materials(tx, region, key_id, spec)
+        materials, expiries = self._materials(tx, region, key_id, spec)
+        rotation_days, rotation_at, on_demand, primary = life
+        regions = _regions(tx, account, key_id) if multi_region else ()
         arn = key_arn(region, account, key_id, self._partition)
         custody = self._custody(tx, region, key_id) if origin in {CLOUDHSM, EXTERNAL} else None
         if custody is not None:
@@ -237,17 +274,26 @@ class LiveKeys:
                 policy=compiled(resolved),
                 policy_decides=True,
                 grants=self.grants.of_key(region, key_id),
-                keys=key_conditions(spec, usage, origin, multi_region=bool(multi_region), aliases=aliases),
+                keys=key_conditions(
+                    spec, usage, origin, multi_region=bool(multi_region), aliases=aliases, primary=primary == region
+                ),
             ),
+            life=Life(rotation_days, rotation_at, on_demand, primary, regions, bool(expiries), min(expiries, default=None)),
         )
 
-    def _materials(self, tx: Transaction, region: str, key_id: str, spec: str) -> dict[str, Secret]:
-        rows = tx.all("SELECT material_id, sealed FROM kms_material WHERE region = ? AND key_id = ?", region, key_id)
+    def _materials(self, tx: Transaction, region: str, key_id: str, spec: str) -> tuple[dict[str, Secret], list[float]]:
+        """The materials that belong to a key and are there, and when those of them expire that do."""
+        rows = tx.all(
+            "SELECT material_id, sealed, valid_to FROM kms_material WHERE region = ? AND key_id = ? AND present = 1"
+            " AND state IN ('CURRENT', 'NON_CURRENT')",
+            region,
+            key_id,
+        )
         load = SPECS[spec].load
-        return {
-            material_id: load(material_id, self._sealer.unseal(_PURPOSE, sealed, f"{region}/{key_id}/{material_id}".encode()))
-            for material_id, sealed in rows
+        found = {
+            material_id: load(material_id, self.unseal(region, key_id, material_id, sealed)) for material_id, sealed, _ in rows
         }
+        return found, [valid_to for _, _, valid_to in rows if valid_to is not None]
 
     def _custody(self, tx: Transaction, region: str, key_id: str) -> Custody:
         row = tx.one("SELECT store_id, outer_id FROM kms_store_key WHERE region = ? AND key_id = ?", region, key_id)
@@ -284,6 +330,16 @@ class LiveKeys:
             self._aliases.drop((account, region, name))
 
 
+def seal_material(sealer: Sealer, region: str, key_id: str, material_id: str, secret: bytes) -> bytes:
+    """:meth:`LiveKeys.seal`, for work that no request asks for."""
+    return sealer.seal(_PURPOSE, secret, f"{region}/{key_id}/{material_id}".encode())
+
+
+def _regions(tx: Transaction, account: str, key_id: str) -> tuple[str, ...]:
+    rows = tx.all("SELECT region FROM kms_key WHERE key_id = ? AND account = ? ORDER BY region", key_id, account)
+    return tuple(region for (region,) in rows)
+
+
 @lru_cache(maxsize=1024)
 def compiled(policy: str) -> Policy:
     """A key policy compiled. Most keys of an account have the same text, and share it."""
@@ -295,14 +351,18 @@ def key_arn(region: str, account: str, key_id: str, partition: str = "aws") -> s
     return f"arn:{partition}:kms:{region}:{account}:key/{key_id}"
 
 
-def key_conditions(spec: str, usage: str, origin: str, *, multi_region: bool, aliases: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The condition keys that describe a key, existing or about to be made."""
+def key_conditions(
+    spec: str, usage: str, origin: str, *, multi_region: bool, aliases: tuple[str, ...] = (), primary: bool = True
+) -> dict[str, Any]:
+    """The condition keys that describe a key, existing or about to be made; ``primary``: of a multi-Region key, which it is."""
     found: dict[str, Any] = {
         "kms:KeySpec": spec,
         "kms:KeyUsage": usage,
         "kms:KeyOrigin": origin,
         "kms:MultiRegion": multi_region,
     }
+    if multi_region:
+        found["kms:MultiRegionKeyType"] = "PRIMARY" if primary else "REPLICA"
     if aliases:
         found["kms:ResourceAliases"] = aliases
     return found

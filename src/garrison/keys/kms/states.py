@@ -36,30 +36,30 @@ STATES = (
     UPDATING,
 )
 
-_LEAVING = frozenset({PENDING_DELETION, PENDING_REPLICA_DELETION})
-_USELESS = _LEAVING | {DISABLED, PENDING_IMPORT}
+LEAVING = frozenset({PENDING_DELETION, PENDING_REPLICA_DELETION})
+_USELESS = LEAVING | {DISABLED, PENDING_IMPORT}
 
 USE = _USELESS | {UNAVAILABLE, CREATING}
 """States that refuse every cryptographic operation, GetPublicKey among them."""
 
 REFUSED: Mapping[str, frozenset[str]] = {
-    "CancelKeyDeletion": frozenset(STATES) - _LEAVING,
-    "CreateAlias": _LEAVING,
+    "CancelKeyDeletion": frozenset(STATES) - LEAVING,
+    "CreateAlias": LEAVING,
     "CreateGrant": _USELESS | {CREATING},
     "DeleteImportedKeyMaterial": frozenset({CREATING, UPDATING}),
-    "DisableKey": _LEAVING | {PENDING_IMPORT, CREATING, UPDATING},
-    "DisableKeyRotation": _LEAVING | {DISABLED, CREATING},
-    "EnableKey": _LEAVING | {PENDING_IMPORT, CREATING, UPDATING},
-    "EnableKeyRotation": _LEAVING | {DISABLED, CREATING},
-    "GetParametersForImport": _LEAVING | {CREATING, UPDATING},
-    "ImportKeyMaterial": _LEAVING | {CREATING},
+    "DisableKey": LEAVING | {PENDING_IMPORT, CREATING, UPDATING},
+    "DisableKeyRotation": LEAVING | {DISABLED, CREATING},
+    "EnableKey": LEAVING | {PENDING_IMPORT, CREATING, UPDATING},
+    "EnableKeyRotation": LEAVING | {DISABLED, CREATING},
+    "GetParametersForImport": LEAVING | {CREATING, UPDATING},
+    "ImportKeyMaterial": LEAVING | {CREATING},
     "ReplicateKey": _USELESS | {CREATING, UPDATING},
     "RotateKeyOnDemand": _USELESS | {CREATING, UPDATING},
-    "ScheduleKeyDeletion": _LEAVING | {UPDATING},
-    "TagResource": _LEAVING,
-    "UntagResource": _LEAVING,
-    "UpdateAlias": _LEAVING,
-    "UpdateKeyDescription": _LEAVING,
+    "ScheduleKeyDeletion": LEAVING | {UPDATING},
+    "TagResource": LEAVING,
+    "UntagResource": LEAVING,
+    "UpdateAlias": LEAVING,
+    "UpdateKeyDescription": LEAVING,
     "UpdatePrimaryRegion": _USELESS | {CREATING},
 }
 """The states in which an operation is refused; operations that are not here, and do not use the key, are allowed in each."""

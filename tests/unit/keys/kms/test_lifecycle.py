@@ -101,8 +101,11 @@ def test_tags_at_creation_need_the_permission_to_tag(kms: Kms):
     [
         ({"key_spec": "SM2"}, "UnsupportedOperationException", "Garrison does not support KeySpec SM2 yet."),
         ({"customer_master_key_spec": "SM2"}, "UnsupportedOperationException", "KeySpec SM2"),
-        ({"origin": "EXTERNAL"}, "UnsupportedOperationException", "Origin EXTERNAL"),
-        ({"multi_region": True}, "UnsupportedOperationException", "MultiRegion"),
+        (
+            {"origin": "EXTERNAL", "key_spec": "ML_KEM_768", "key_usage": "ENCAPSULATE_DECAPSULATE"},
+            "UnsupportedOperationException",
+            "Origin EXTERNAL with KeySpec ML_KEM_768",
+        ),
         ({"custom_key_store_id": "cks-1234567890abcdef0"}, "UnsupportedOperationException", "CustomKeyStoreId"),
         ({"xks_key_id": "x"}, "UnsupportedOperationException", "CustomKeyStoreId"),
     ],
