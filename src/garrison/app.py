@@ -236,7 +236,7 @@ def first_start(state: State) -> FirstCredentials:
 
 def new_account(state: State, account: str, *, name: str) -> FirstCredentials:
     """Make an account with its root user and its user ``admin``, on record. Raises Conflict where it exists."""
-    now = system_clock()
+    now = float(int(system_clock()))  # IAM's times are whole seconds
     recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
     try:
         with state.store.writing() as tx:

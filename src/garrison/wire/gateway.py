@@ -49,6 +49,8 @@ _UNSENDABLE = re.compile("[^\t -~\x80-\xff]")
 BESIDE_THREADS = 16
 BESIDE_CALLS = 256
 """Calls that may wait for others at one time; more are told to come back, so that a proxy that hangs cannot hold the worker."""
+_WHOLE_SECONDS = frozenset({"iam", "sts"})
+"""Services that know no parts of a second: all their answers' times are whole ones, as are those that their tokens carry."""
 _FALLBACK = "sts"
 """Whose protocol answers a request that names no service."""
 
@@ -266,7 +268,7 @@ class Gateway:
         exchange.credential = credential
         if exchange.error is not None:
             raise exchange.error
-        self.principals.used(credential, exchange.service, claim.region, exchange.now)
+        self.principals.used(credential, exchange.service, claim.region, float(int(exchange.now)))
 
     def _decode(self, exchange: Exchange) -> None:
         """Read the request into the operation's type and hold it against the model's constraints."""
@@ -278,7 +280,7 @@ class Gateway:
             request_id=exchange.request_id,
             service=found.service,
             operation=found.operation.name,
-            now=exchange.now,
+            now=float(int(exchange.now)) if found.service in _WHOLE_SECONDS else exchange.now,
             account=principal.account,
             region=(exchange.claim.region if exchange.claim is not None else "") or self.region,
             principal=principal,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -153,6 +154,24 @@ def test_every_check_must_pass_and_all_are_on_record(one: InProcess):
     assert one.kms("CreateAlias", AliasName="alias/a", TargetKeyId=made).status == 200
     allowed = one.last_event()["decision"]
     assert [decision["outcome"] for decision in (allowed, *allowed["further"])] == ["allowed", "allowed"]
+
+
+def test_the_times_of_iam_and_sts_are_whole_seconds(one: InProcess):
+    """As in every example of the IAM and STS API references (``2012-05-08T23:34:01Z``); KMS has parts of a second."""
+    one.gateway.clock = lambda: system_clock() // 1 + 0.75
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    session = one.send(one.signed("sts", b"Action=GetSessionToken&Version=2011-06-15", form)).body.decode()
+    one.worker.tick()
+    used = one.iam("GetAccessKeyLastUsed", None, AccessKeyId=one.admin.access_key_id).body.decode()
+    times = {
+        between(one.iam("CreateUser", None, UserName="x").body.decode(), "CreateDate"),
+        between(one.iam("GetUser", None, UserName="admin").body.decode(), "CreateDate"),
+        between(session, "Expiration"),
+        between(used, "LastUsedDate"),
+    }
+    for time in times:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", time), time
+    assert json.loads(one.kms("CreateKey").body)["KeyMetadata"]["CreationDate"] % 1 == 0.75
 
 
 # Inside
