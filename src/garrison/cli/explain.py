@@ -288,10 +288,18 @@ def _policy(seen: Seen, decided: set[tuple[str, int]]) -> Iterator[str]:
             silent += 1
             continue
         sid = f" ({statement['sid']})" if statement["sid"] else ""
-        verdict = "; ".join(reasons) if reasons else "applies too" if statement["applies"] else "does not apply"
+        verdict = "; ".join(reasons) if reasons else _applies(statement)
         yield f"                {statement['effect']} statement {statement['index'] + 1}{sid}: {verdict}"
     if silent:
         yield f"                {silent} more {'statement speaks' if silent == 1 else 'statements speak'} of other actions"
+
+
+def _applies(statement: Mapping[str, Any]) -> str:
+    if not statement["applies"]:
+        return "does not apply"
+    if statement["effect"] == "Allow" and statement["principal"] == "by its account":
+        return "applies to the whole account: the caller's own policies must allow it too"
+    return "applies"
 
 
 def _reasons(statement: Mapping[str, Any]) -> Iterator[str]:

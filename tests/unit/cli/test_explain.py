@@ -49,7 +49,7 @@ def test_the_whole_story_of_a_denial(one: InProcess, told: Any):
         "    decided by  Deny statement 2 (Never) of p (inline, user alice)",
         f"                {json.dumps(deny)}",
         "    looked at   p (inline, user alice)",
-        "                Allow statement 1 (Yes): applies too",
+        "                Allow statement 1 (Yes): applies",
         "                Allow statement 4 (Buckets): speaks of other actions",
         "                1 more statement speaks of other actions",
     ]
@@ -80,7 +80,7 @@ def test_a_condition_that_nobody_read_at_the_time_is_answered_from_the_event(one
     key = one.new_user("alice", allow("*"), allow("iam:*", Condition={"StringEquals": {"aws:username": "alice"}}))
     assert one.iam("ListUsers", key).status == 200
     assert "aws:username" not in one.last_event()["decision"].get("keys", {})
-    assert "Allow statement 2: applies too" in told()
+    assert "Allow statement 2: applies" in told()
 
 
 def test_a_boundary_is_looked_at_too(one: InProcess, told: Any):
@@ -91,7 +91,7 @@ def test_a_boundary_is_looked_at_too(one: InProcess, told: Any):
     found = told()
     assert "DENIED: nothing allows it, decided by the permissions boundary" in found
     assert f"looked at   {boundary}\n" in found
-    assert "Allow statement 1: applies too" in found
+    assert "Allow statement 1: applies" in found
 
 
 def test_what_changed_since_is_said_and_not_shown_for_what_decided(one: InProcess, told: Any):
@@ -150,6 +150,23 @@ def test_a_key_policy_that_names_others(one: InProcess, told: Any):
     found = told()
     assert "looked at   key policy\n" in found
     assert "Allow statement 1 (Bob): names other principals" in found
+
+
+def test_a_key_policy_that_leaves_it_to_the_account(one: InProcess, told: Any):
+    """The denial that the tutorial shows."""
+    made = json.loads(one.kms("CreateKey").body)["KeyMetadata"]
+    context = {"StringEquals": {"kms:EncryptionContext:app": "web"}}
+    key = one.new_user("ci", {"Effect": "Allow", "Action": "kms:*", "Resource": made["Arn"], "Condition": context})
+    assert one.kms("Encrypt", key, KeyId=made["KeyId"], Plaintext="aGVsbG8=").status == 400
+    account = "Allow statement 1 (Enable IAM User Permissions): applies to the whole account"
+    assert told().splitlines()[4:10] == [
+        f"  kms:Encrypt on {made['Arn']}",
+        "  DENIED: nothing allows it, decided by identity-based policies",
+        "    looked at   key policy",
+        f"                {account}: the caller's own policies must allow it too",
+        "    looked at   p (inline, user ci)",
+        '                Allow statement 1: StringEquals kms:EncryptionContext:app wants "web", the request has none',
+    ]
 
 
 def test_who_has_no_policy_and_who_needs_none(one: InProcess, told: Any):
