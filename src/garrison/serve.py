@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,7 +32,7 @@ from garrison.keys.keyring import Keyring
 from garrison.keys.kms.deletion import due_deletions
 from garrison.logs import configure_logs
 from garrison.wire.metrics import forget_folder, prepare_folder
-from garrison.wire.server import GuardedServer, make_server
+from garrison.wire.server import GuardedServer, make_server, new_loop
 
 log = logging.getLogger("garrison")
 
@@ -160,7 +161,8 @@ def run_worker(worker: app.Worker, listener: Listener, lifeline: int | None) -> 
         tls=listener.tls,
     )
     try:
-        uvloop.run(_serve_until_told(worker, server, listener, lifeline))
+        loop = partial(new_loop, settings.read_timeout)
+        uvloop.run(_serve_until_told(worker, server, listener, lifeline), loop_factory=loop)
     finally:
         worker.close()
 

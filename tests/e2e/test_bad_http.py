@@ -255,3 +255,20 @@ def test_a_flood_of_connections_is_bounded(tmp_path: Path):
             time.sleep(0.05)
         assert json.dumps(boto(server, "sts").get_caller_identity()["Account"]) == json.dumps(server.account_id)
         assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", HEALTH], ids=["silence", "half-a-hello", "no-tls"]
+)
+def test_a_handshake_that_does_not_come_about_holds_nothing(tmp_path: Path, begun: bytes):
+    """Under TLS a connection counts from its handshake on; before that it has no longer than a head."""
+    with Server(tmp_path / "tls", scheme="https", options=("--tls", "--read-timeout", "1", "--max-connections", "10")) as server:
+        waiting = [connect(server) for _ in range(60)]
+        for connection in waiting:
+            connection.sendall(begun)
+        assert server.healthy(), "others are served meanwhile"
+        for connection in waiting:
+            read_all(connection)  # a TimeoutError here is a server that waits for ever
+            connection.close()
+        assert server.healthy()
+        assert "Traceback" not in server.log()

@@ -12,11 +12,14 @@ import contextlib
 import logging
 import socket
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
+
+if TYPE_CHECKING:
+    import uvloop
 
 log = logging.getLogger("garrison.wire")
 
@@ -207,6 +210,27 @@ def _bound_writing(transport: asyncio.Transport, seconds: float) -> None:
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if sock is not None and option is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
         sock.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
+
+
+def new_loop(handshake_seconds: float) -> uvloop.Loop:
+    """An event loop of uvloop whose TLS servers give a client so long for its handshake.
+
+    A connection counts only once its handshake is done; until then, and for a minute, uvicorn would let any number wait.
+    """
+    import uvloop  # noqa: PLC0415 - imported for its types alone above: only a worker needs it
+
+    class Loop(uvloop.Loop):
+        async def create_server(  # type: ignore[override] # its many parameters are passed on as they are
+            self,
+            *arguments: Any,  # noqa: ANN401 - the loop's own
+            **options: Any,  # noqa: ANN401 - the same
+        ) -> asyncio.AbstractServer:
+            if options.get("ssl") is not None:
+                options["ssl_handshake_timeout"] = handshake_seconds
+            server: asyncio.AbstractServer = await super().create_server(*arguments, **options)
+            return server
+
+    return Loop()
 
 
 def make_server(
