@@ -106,7 +106,10 @@ def check_keys(name: str, tree: ast.Module) -> Iterator[str]:
 
 
 def service_of(dotted: str) -> tuple[str, str] | None:
-    """``("identity", "iam")`` of ``garrison.identity.iam.users``; None where it names no service: what has no model is a part that services share."""
+    """``("identity", "iam")`` of ``garrison.identity.iam.users``; None where it names no service.
+
+    What has no model is a part that services share.
+    """
     parts = dotted.split(".")
     if len(parts) < 3 or parts[0] != "garrison" or parts[1] not in ROOMS_OF_SERVICES:
         return None

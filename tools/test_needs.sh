@@ -9,6 +9,7 @@ command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
 command -v pkcs11-tool >/dev/null || missing="$missing opensc"
+command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
 command -v git >/dev/null || missing="$missing git"
 [ -n "$missing" ] || exit 0
 
