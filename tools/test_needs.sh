@@ -1,5 +1,6 @@
 #!/bin/sh
-# Debian packages that the tests need beside Python: PostgreSQL's server, Node.js and npm, SoftHSM and OpenSC.
+# Debian packages that the tests need beside Python: PostgreSQL's server, Node.js and npm, SoftHSM and OpenSC,
+# openssl and git.
 # As root they are installed; otherwise what is missing is named, and under CI=true that is an error.
 set -eu
 
@@ -7,9 +8,9 @@ missing=""
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing="$missing postgresql"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
-command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
 command -v pkcs11-tool >/dev/null || missing="$missing opensc"
 command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
+command -v openssl >/dev/null || missing="$missing openssl"
 command -v git >/dev/null || missing="$missing git"
 [ -n "$missing" ] || exit 0
 
