@@ -31,7 +31,7 @@ from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
 from garrison.keys.attestation import RootsError, read_roots
 from garrison.keys.keyring import Keyring
-from garrison.keys.kms.deletion import due_deletions
+from garrison.keys.kms.due import due_work
 from garrison.keys.kms.live import LiveKeys
 from garrison.store import SchemaError, Store, open_store
 from garrison.wire.gateway import Gateway, Limits
@@ -104,13 +104,15 @@ class Worker:
         self._hear_of_others()
         if self.principals.has_unsaved_uses:
             self._save_uses()
+        if self._keys.uses:
+            self._save_uses_of_keys()
         if self.metrics is not None or not self.state.settings.dev:
             self.collect()
         # Through the gateway: calls may be waiting for the same group.
         self.gateway.flush()
         if self.state.settings.dev:
             # In memory there is no background process: this one does its work.
-            due_deletions(self.state.store, self.recorder, system_clock())
+            due_work(self.state.store, self.recorder, self._keys, system_clock())
             self.recorder.ship()
         else:
             self.recorder.rotate()
@@ -125,6 +127,20 @@ class Worker:
             self.gateway.deaf = True
             raise
         self.gateway.deaf = False
+
+    @property
+    def _keys(self) -> LiveKeys:
+        keys: LiveKeys = self.gateway.ports.keys
+        return keys
+
+    def _save_uses_of_keys(self) -> None:
+        taken = self._keys.uses.take()
+        try:
+            with self.state.store.writing() as tx:
+                self._keys.uses.save(tx, taken)
+        except BaseException:
+            self._keys.uses.give_back(taken)
+            raise
 
     def _save_uses(self) -> None:
         taken = self.principals.take_uses()

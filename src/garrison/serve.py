@@ -29,7 +29,8 @@ from garrison.core.errors import CommonError
 from garrison.core.net import is_loopback
 from garrison.keys.certificate import ensure_certificate
 from garrison.keys.keyring import Keyring
-from garrison.keys.kms.deletion import due_deletions
+from garrison.keys.kms.due import due_work
+from garrison.keys.kms.live import LiveKeys
 from garrison.logs import configure_logs
 from garrison.wire.metrics import forget_folder, prepare_folder
 from garrison.wire.server import GuardedServer, make_server, new_loop
@@ -288,10 +289,11 @@ def run_background(state: app.State, lifeline: int) -> None:
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
     recorder = Recorder(state.store, state.data_dir, state.keyring, app.BACKGROUND_SLOT)
+    keys = LiveKeys(state.store, state.keyring)
     rounds = 0
     try:
         while not stop:
-            _background_round(state, recorder, prune=rounds % _PRUNE_ROUNDS == 0)
+            _background_round(state, recorder, keys, prune=rounds % _PRUNE_ROUNDS == 0)
             rounds += 1
             until = time.monotonic() + _BACKGROUND_SECONDS
             while not stop and time.monotonic() < until:
@@ -304,9 +306,10 @@ def run_background(state: app.State, lifeline: int) -> None:
             state.close()
 
 
-def _background_round(state: app.State, recorder: Recorder, *, prune: bool) -> None:
+def _background_round(state: app.State, recorder: Recorder, keys: LiveKeys, *, prune: bool) -> None:
     try:
-        due_deletions(state.store, recorder, time.time())
+        state.store.refresh()
+        due_work(state.store, recorder, keys, time.time())
         app.adopt_dead_chains(state)
         app.bring_in_events(state)
         if prune:

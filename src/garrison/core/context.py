@@ -55,6 +55,10 @@ class Call:
     """Version and cipher suite of the connection, as OpenSSL names them."""
 
 
+EVENT_ID = "event-id"
+"""Where in ``Context.scratch`` a handler leaves the id that its audit event is to have; without one the event gets any."""
+
+
 @dataclass(slots=True)
 class Context:
     """One signed call on its way through the house. Time, randomness and ids come from here."""

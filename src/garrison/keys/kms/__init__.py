@@ -23,6 +23,7 @@ from garrison.keys.kms import (
     random_,
     rotation,
     tagging,
+    usage,
 )
 from garrison.keys.kms.deletion import due_deletions
 from garrison.keys.kms.due import due_work
@@ -49,4 +50,5 @@ __all__ = [
     "random_",
     "rotation",
     "tagging",
+    "usage",
 ]

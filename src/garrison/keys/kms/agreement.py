@@ -13,6 +13,7 @@ from garrison.keys.kms.algorithms.base import Agreer, Refused
 from garrison.keys.kms.asymmetric import caller_and_alias, target
 from garrison.keys.kms.cryptographic import without_blobs
 from garrison.keys.kms.specs import AGREE
+from garrison.keys.kms.usage import tracked
 
 
 def _context(ctx: Context, req: api.DeriveSharedSecretRequest) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def _audit(req: api.DeriveSharedSecretRequest) -> Mapping[str, Any]:
 
 
 @operation("kms", resource=target, context=_context, read=True, audit_request=_audit)
+@tracked
 def derive_shared_secret(ctx: Context, req: api.DeriveSharedSecretRequest) -> api.DeriveSharedSecretResponse:
     """Agree on a secret with the owner of a public key of the same curve. It is raw: a key is to be derived from it."""
     key = names.named(ctx, req.key_id).key

@@ -14,6 +14,7 @@ from garrison.keys.kms.algorithms.base import DIGEST, EXTERNAL_MU, RAW, KeyPair,
 from garrison.keys.kms.cryptographic import without_blobs
 from garrison.keys.kms.live import LiveKey
 from garrison.keys.kms.specs import SIGN, algorithms
+from garrison.keys.kms.usage import tracked
 
 _DIGEST_BYTES = {
     **{name: hashing.digest_size for name, (_, hashing) in rsa.SIGNATURES.items()},
@@ -91,6 +92,7 @@ def checked_message(key: LiveKey, algorithm: str, kind: str, message: bytes) -> 
 
 
 @operation("kms", resource=target, context=_signing_context, read=True, audit_request=_signing_audit)
+@tracked
 def sign(ctx: Context, req: api.SignRequest) -> api.SignResponse:
     """Sign a message of up to 4,096 bytes, or its digest."""
     key = names.named(ctx, req.key_id).key
@@ -104,6 +106,7 @@ def sign(ctx: Context, req: api.SignRequest) -> api.SignResponse:
 
 
 @operation("kms", resource=target, context=_signing_context, read=True, audit_request=_signing_audit)
+@tracked
 def verify(ctx: Context, req: api.VerifyRequest) -> api.VerifyResponse:
     """Say that a signature is one of this key; one that is not raises KMSInvalidSignatureException."""
     key = names.named(ctx, req.key_id).key

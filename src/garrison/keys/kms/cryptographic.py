@@ -20,6 +20,7 @@ from garrison.keys.kms.ciphertext import Material, Unreadable, material_id_of
 from garrison.keys.kms.conditions import SYMMETRIC
 from garrison.keys.kms.live import LiveKey
 from garrison.keys.kms.specs import ENCRYPT, SPECS
+from garrison.keys.kms.usage import tracked
 
 IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
 
@@ -55,6 +56,7 @@ def _encrypt_audit(req: api.EncryptRequest) -> Mapping[str, Any]:
 
 
 @operation("kms", resource=_encrypting, context=_encrypt_context, read=True, audit_request=_encrypt_audit)
+@tracked
 def encrypt(ctx: Context, req: api.EncryptRequest) -> api.EncryptResponse:
     """Encrypt up to 4,096 bytes under a key, bound to an encryption context."""
     key = names.named(ctx, req.key_id).key
@@ -184,6 +186,7 @@ def _decrypt_audit(req: api.DecryptRequest) -> Mapping[str, Any]:
 
 
 @operation("kms", resource=_decrypting, context=_decrypt_context, read=True, audit_request=_decrypt_audit)
+@tracked
 def decrypt(ctx: Context, req: api.DecryptRequest) -> api.DecryptResponse:
     """Decrypt what a key encrypted, under exactly the encryption context that it was encrypted with."""
     grant_tokens.must_be_good(ctx)
@@ -268,6 +271,7 @@ def _re_encrypt_audit(req: api.ReEncryptRequest) -> Mapping[str, Any]:
     read=True,
     audit_request=_re_encrypt_audit,
 )
+@tracked
 def re_encrypt(ctx: Context, req: api.ReEncryptRequest) -> api.ReEncryptResponse:
     """Decrypt under one key and encrypt under another; the plaintext stays inside."""
     grant_tokens.must_be_good(ctx)

@@ -16,6 +16,7 @@ from garrison.keys.kms.cryptographic import without_blobs
 from garrison.keys.kms.keymaker import KEYMAKER
 from garrison.keys.kms.live import LiveKey
 from garrison.keys.kms.specs import ENCRYPT, SPECS, SYMMETRIC, Spec
+from garrison.keys.kms.usage import tracked
 
 
 def _context(ctx: Context, req: Any) -> dict[str, Any]:  # noqa: ANN401 - either request
@@ -62,6 +63,7 @@ def _attested_context(ctx: Context, req: api.GenerateDataKeyPairRequest) -> dict
 
 
 @operation("kms", resource=target, context=_attested_context, read=True, audit_request=_audit, beside=_slow)
+@tracked
 def generate_data_key_pair(ctx: Context, req: api.GenerateDataKeyPairRequest) -> api.GenerateDataKeyPairResponse:
     """Make a key pair; answer its private key in the clear and encrypted."""
     key = names.named(ctx, req.key_id).key
@@ -83,6 +85,7 @@ def generate_data_key_pair(ctx: Context, req: api.GenerateDataKeyPairRequest) ->
 
 
 @operation("kms", resource=target, context=_context, read=True, audit_request=_audit, beside=_slow)
+@tracked
 def generate_data_key_pair_without_plaintext(
     ctx: Context, req: api.GenerateDataKeyPairWithoutPlaintextRequest
 ) -> api.GenerateDataKeyPairWithoutPlaintextResponse:

@@ -12,6 +12,7 @@ from garrison.keys.kms import conditions, errors, names, recipients, using
 from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.cryptographic import without_blobs
 from garrison.keys.kms.specs import ENCRYPT, SYMMETRIC
+from garrison.keys.kms.usage import tracked
 
 Request = api.GenerateDataKeyRequest | api.GenerateDataKeyWithoutPlaintextRequest
 _LENGTHS = {"AES_128": 16, "AES_256": 32}
@@ -48,6 +49,7 @@ def _attested_context(ctx: Context, req: api.GenerateDataKeyRequest) -> dict[str
 
 
 @operation("kms", resource=_target, context=_attested_context, read=True, audit_request=_audit)
+@tracked
 def generate_data_key(ctx: Context, req: api.GenerateDataKeyRequest) -> api.GenerateDataKeyResponse:
     """Make a data key; answer it in the clear and encrypted."""
     length = _length(req)
@@ -68,6 +70,7 @@ def generate_data_key(ctx: Context, req: api.GenerateDataKeyRequest) -> api.Gene
 
 
 @operation("kms", resource=_target, context=_context, read=True, audit_request=_audit)
+@tracked
 def generate_data_key_without_plaintext(
     ctx: Context, req: api.GenerateDataKeyWithoutPlaintextRequest
 ) -> api.GenerateDataKeyWithoutPlaintextResponse:

@@ -95,7 +95,7 @@ def _delete(tx: Transaction, region: str, key_id: str, now: float, partition: st
     tags = dict(tx.all("SELECT tag_key, tag_value FROM kms_tag WHERE region = ? AND key_id = ?", region, key_id))
     aliases = tx.all("SELECT name FROM kms_alias WHERE region = ? AND key_id = ?", region, key_id)
     tx.run("UPDATE kms_material SET sealed = ? WHERE region = ? AND key_id = ?", b"", region, key_id)
-    for table in ("kms_material", "kms_grant", "kms_alias", "kms_tag", "kms_store_key", "kms_key"):
+    for table in ("kms_material", "kms_grant", "kms_usage", "kms_alias", "kms_tag", "kms_store_key", "kms_key"):
         tx.run(f"DELETE FROM {table} WHERE region = ? AND key_id = ?", region, key_id)  # noqa: S608 - constant names
     tx.changed("kms-key", f"{region}/{key_id}")
     tx.changed("kms-grant", f"{region}/{key_id}")

@@ -13,6 +13,7 @@ from garrison.keys.kms.algorithms.base import Encapsulator, Refused
 from garrison.keys.kms.asymmetric import caller_and_alias, target
 from garrison.keys.kms.cryptographic import without_blobs
 from garrison.keys.kms.specs import ENCAPSULATE
+from garrison.keys.kms.usage import tracked
 
 
 def _audit(req: Any) -> Mapping[str, Any]:  # noqa: ANN401 - either request
@@ -20,6 +21,7 @@ def _audit(req: Any) -> Mapping[str, Any]:  # noqa: ANN401 - either request
 
 
 @operation("kms", resource=target, context=caller_and_alias, read=True, audit_request=_audit)
+@tracked
 def encapsulate(ctx: Context, req: api.EncapsulateRequest) -> api.EncapsulateResponse:
     """Make a shared secret of 32 bytes, and the form in which only the key's owner can read it."""
     key = names.named(ctx, req.key_id).key
@@ -36,6 +38,7 @@ def encapsulate(ctx: Context, req: api.EncapsulateRequest) -> api.EncapsulateRes
 
 
 @operation("kms", resource=target, context=caller_and_alias, read=True, audit_request=_audit)
+@tracked
 def decapsulate(ctx: Context, req: api.DecapsulateRequest) -> api.DecapsulateResponse:
     """Read a shared secret. One that was altered, or is another key's, gives other bytes and no error (implicit rejection)."""
     key = names.named(ctx, req.key_id).key

@@ -19,6 +19,7 @@ from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.custom.outer import Outer
 from garrison.keys.kms.custom.stores import CLOUDHSM, CONNECTED, EXTERNAL, KeyStore, LiveStores
 from garrison.keys.kms.live_grants import LiveGrants
+from garrison.keys.kms.live_uses import Uses
 from garrison.keys.kms.specs import SPECS
 from garrison.keys.kms.states import ENABLED, UNAVAILABLE
 from garrison.policy import Policy, compile_policy
@@ -164,6 +165,7 @@ class LiveKeys:
         self._aliases: _Recent[str] = _Recent(aliases)
         self._by_material: dict[tuple[str, str], LiveKey] = {}
         self.grants = LiveGrants(store)
+        self.uses = Uses()
         self.stores = stores or LiveStores(store, sealer)
         store.on_change("kms-key-store", lambda _: self._keys.clear())
         store.on_change("kms-key", self._drop_key)
@@ -278,6 +280,7 @@ class LiveKeys:
                     spec, usage, origin, multi_region=bool(multi_region), aliases=aliases, primary=primary == region
                 ),
             ),
+            custody=custody,
             life=Life(rotation_days, rotation_at, on_demand, primary, regions, bool(expiries), min(expiries, default=None)),
         )
 

@@ -14,6 +14,7 @@ from garrison.keys.kms.algorithms.mac import MacKey
 from garrison.keys.kms.asymmetric import caller_and_alias, target
 from garrison.keys.kms.cryptographic import without_blobs
 from garrison.keys.kms.specs import MAC
+from garrison.keys.kms.usage import tracked
 
 
 def _context(ctx: Context, req: Any) -> dict[str, Any]:  # noqa: ANN401 - either request
@@ -25,6 +26,7 @@ def _audit(req: Any) -> Mapping[str, Any]:  # noqa: ANN401 - either request
 
 
 @operation("kms", resource=target, context=_context, read=True, audit_request=_audit)
+@tracked
 def generate_mac(ctx: Context, req: api.GenerateMacRequest) -> api.GenerateMacResponse:
     """Authenticate a message of up to 4,096 bytes."""
     key = names.named(ctx, req.key_id).key
@@ -36,6 +38,7 @@ def generate_mac(ctx: Context, req: api.GenerateMacRequest) -> api.GenerateMacRe
 
 
 @operation("kms", resource=target, context=_context, read=True, audit_request=_audit)
+@tracked
 def verify_mac(ctx: Context, req: api.VerifyMacRequest) -> api.VerifyMacResponse:
     """Say that a MAC is the message's; one that is not raises KMSInvalidMacException."""
     key = names.named(ctx, req.key_id).key
