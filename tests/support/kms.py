@@ -136,6 +136,8 @@ class Kms:
             declared_checks(declaration, declaration.action or f"kms:{operation}", ctx, request), ctx, caller.inputs
         )
         if declaration.read:
+            if declaration.beside is not None:
+                declaration.beside(ctx, request)
             return declaration.handler(ctx, request)
         work = declaration.prepare(ctx, request) if declaration.prepare is not None else None
         if work is not None:

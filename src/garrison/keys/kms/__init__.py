@@ -25,6 +25,7 @@ from garrison.keys.kms import (
     tagging,
     usage,
 )
+from garrison.keys.kms.custom import operations as custom_key_stores
 from garrison.keys.kms.deletion import due_deletions
 from garrison.keys.kms.due import due_work
 from garrison.keys.kms.live import LiveKeys
@@ -35,6 +36,7 @@ __all__ = [
     "aliases",
     "asymmetric",
     "cryptographic",
+    "custom_key_stores",
     "data_key_pairs",
     "data_keys",
     "deletion",

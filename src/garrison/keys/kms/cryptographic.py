@@ -55,7 +55,11 @@ def _encrypt_audit(req: api.EncryptRequest) -> Mapping[str, Any]:
     )
 
 
-@operation("kms", resource=_encrypting, context=_encrypt_context, read=True, audit_request=_encrypt_audit)
+def _encrypt_waits(ctx: Context, req: api.EncryptRequest) -> bool:
+    return names.waits(ctx, req.key_id)
+
+
+@operation("kms", resource=_encrypting, context=_encrypt_context, read=True, audit_request=_encrypt_audit, beside=_encrypt_waits)
 @tracked
 def encrypt(ctx: Context, req: api.EncryptRequest) -> api.EncryptResponse:
     """Encrypt up to 4,096 bytes under a key, bound to an encryption context."""
@@ -122,7 +126,7 @@ def _of_ciphertext(ctx: Context, action: str, blob: bytes) -> names.Named:
     key = names.live_keys(ctx).find_by_material(ctx.tx, ctx.region, material_id)
     if key is None:
         raise CommonError("access_denied", names.unknown_ciphertext(ctx.principal, action))
-    return names.Named(names.target_of(ctx, key, ciphertext=True), key, "")
+    return names.Named(names.target_of(ctx, key, ciphertext=True), names.bound(ctx, key), "")
 
 
 def _decrypted(
@@ -185,7 +189,12 @@ def _decrypt_audit(req: api.DecryptRequest) -> Mapping[str, Any]:
     )
 
 
-@operation("kms", resource=_decrypting, context=_decrypt_context, read=True, audit_request=_decrypt_audit)
+def _decrypt_waits(ctx: Context, req: api.DecryptRequest) -> bool:
+    found = _source(ctx, "kms:Decrypt", req.key_id, req.ciphertext_blob).found
+    return found is not None and found.custody is not None
+
+
+@operation("kms", resource=_decrypting, context=_decrypt_context, read=True, audit_request=_decrypt_audit, beside=_decrypt_waits)
 @tracked
 def decrypt(ctx: Context, req: api.DecryptRequest) -> api.DecryptResponse:
     """Decrypt what a key encrypted, under exactly the encryption context that it was encrypted with."""
@@ -262,6 +271,11 @@ def _re_encrypt_audit(req: api.ReEncryptRequest) -> Mapping[str, Any]:
     )
 
 
+def _re_encrypt_waits(ctx: Context, req: api.ReEncryptRequest) -> bool:
+    found = _from(ctx, req).found
+    return (found is not None and found.custody is not None) or names.waits(ctx, req.destination_key_id)
+
+
 @operation(
     "kms",
     action="kms:ReEncryptFrom",
@@ -270,6 +284,7 @@ def _re_encrypt_audit(req: api.ReEncryptRequest) -> Mapping[str, Any]:
     checks=_to,
     read=True,
     audit_request=_re_encrypt_audit,
+    beside=_re_encrypt_waits,
 )
 @tracked
 def re_encrypt(ctx: Context, req: api.ReEncryptRequest) -> api.ReEncryptResponse:

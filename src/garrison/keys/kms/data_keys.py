@@ -48,7 +48,11 @@ def _attested_context(ctx: Context, req: api.GenerateDataKeyRequest) -> dict[str
     return {**found, **recipients.condition_keys(ctx, req.recipient)} if req.recipient is not None else found
 
 
-@operation("kms", resource=_target, context=_attested_context, read=True, audit_request=_audit)
+def _waits(ctx: Context, req: Any) -> bool:  # noqa: ANN401 - either request
+    return names.waits(ctx, req.key_id)
+
+
+@operation("kms", resource=_target, context=_attested_context, read=True, audit_request=_audit, beside=_waits)
 @tracked
 def generate_data_key(ctx: Context, req: api.GenerateDataKeyRequest) -> api.GenerateDataKeyResponse:
     """Make a data key; answer it in the clear and encrypted."""
@@ -69,7 +73,7 @@ def generate_data_key(ctx: Context, req: api.GenerateDataKeyRequest) -> api.Gene
     )
 
 
-@operation("kms", resource=_target, context=_context, read=True, audit_request=_audit)
+@operation("kms", resource=_target, context=_context, read=True, audit_request=_audit, beside=_waits)
 @tracked
 def generate_data_key_without_plaintext(
     ctx: Context, req: api.GenerateDataKeyWithoutPlaintextRequest

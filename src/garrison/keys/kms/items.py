@@ -10,6 +10,7 @@ from garrison.api import kms as api
 from garrison.core.context import ConfigurationItem, Context
 from garrison.keys.kms import errors
 from garrison.keys.kms.ciphertext import Material
+from garrison.keys.kms.custom.stores import CLOUDHSM
 from garrison.keys.kms.live import LiveKey, key_arn
 from garrison.keys.kms.names import live_keys
 from garrison.keys.kms.specs import algorithms
@@ -35,6 +36,7 @@ def metadata(key: LiveKey) -> api.KeyMetadata:
         key_spec=key.spec,
         **algorithms(key.spec, key.usage),
         **_imported(key),
+        **_in_store(key),
         multi_region=key.multi_region,
         multi_region_configuration=_multi_region(key),
         pending_deletion_window_in_days=key.pending_window if key.state == PENDING_REPLICA_DELETION else None,
@@ -48,6 +50,16 @@ def _imported(key: LiveKey) -> dict[str, Any]:
         return {}
     model = "KEY_MATERIAL_EXPIRES" if key.life.expires else "KEY_MATERIAL_DOES_NOT_EXPIRE"
     return {"expiration_model": model, "valid_to": key.life.valid_to}
+
+
+def _in_store(key: LiveKey) -> dict[str, Any]:
+    """Where the other half of a key in a custom key store is; nothing for any other."""
+    if key.custody is None:
+        return {}
+    found: dict[str, Any] = {"custom_key_store_id": key.custody.store.store_id}
+    if key.custody.store.type == CLOUDHSM:
+        return {**found, "cloud_hsm_cluster_id": key.custody.store.cluster_id}
+    return {**found, "xks_key_configuration": api.XksKeyConfigurationType(id=key.custody.outer_id)}
 
 
 def _multi_region(key: LiveKey) -> api.MultiRegionConfiguration | None:

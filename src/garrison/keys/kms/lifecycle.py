@@ -12,6 +12,7 @@ from garrison.core.operation import PREPARED, Check, Target, operation
 from garrison.identity.resource_principals import Resolved
 from garrison.keys.kms import conditions, errors, items, names, policies, states
 from garrison.keys.kms.ciphertext import ID_BYTES
+from garrison.keys.kms.custom import keys as custom_keys
 from garrison.keys.kms.keymaker import KEYMAKER
 from garrison.keys.kms.live import key_arn, key_conditions
 from garrison.keys.kms.pages import Pager
@@ -56,8 +57,10 @@ def _tagging(ctx: Context, req: api.CreateKeyRequest) -> Sequence[Check]:
 
 
 def _slow_material(ctx: Context, req: api.CreateKeyRequest) -> Callable[[], bytes] | None:
-    """RSA keys take up to seconds to make: beside the event loop, and before the transaction."""
+    """RSA keys take up to seconds to make, and custom key stores their time: beside the event loop, before the transaction."""
     spec, _ = _kind(req)
+    if custom_keys.in_store(req):
+        return custom_keys.prepared(ctx, req)
     return partial(KEYMAKER.make, spec, ctx.random) if spec.slow and req.origin != EXTERNAL else None
 
 
@@ -71,6 +74,8 @@ def create_key(ctx: Context, req: api.CreateKeyRequest) -> api.CreateKeyResponse
     text = req.policy or policies.default_policy(ctx.account, ctx.partition)
     policy = policies.checked(ctx, text, target, bypass=bool(req.bypass_policy_lockout_safety_check))
     _insert_key(ctx, key_id, req, (spec, usage), (text, policy))
+    if custom_keys.in_store(req):
+        custom_keys.bind(ctx, req, key_id)
     put_tags(ctx.tx, ctx.region, key_id, req.tags or [])
     return api.CreateKeyResponse(key_metadata=items.metadata(items.changed(ctx, ctx.region, key_id)))
 
@@ -135,12 +140,9 @@ def _kind(req: api.CreateKeyRequest) -> tuple[Spec, str]:
     usage = req.key_usage or ENCRYPT
     if usage not in spec.algorithms:
         raise errors.wrong_usage(usage, name)
-    if req.origin not in {None, AWS_KMS, EXTERNAL}:
-        raise errors.not_built("Origin", req.origin or "")
     if req.origin == EXTERNAL and not importable(name):
         raise errors.not_built("Origin EXTERNAL with KeySpec", name)
-    if req.custom_key_store_id or req.xks_key_id:
-        raise errors.not_built("CustomKeyStoreId")
+    custom_keys.in_store(req)
     return spec, usage
 
 

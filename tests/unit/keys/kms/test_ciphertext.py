@@ -115,7 +115,7 @@ def test_the_order_is_that_of_the_bytes_of_utf_8():
 
 
 @pytest.mark.parametrize(
-    "blob", [b"", b"\x01", b"\x02" + bytes(100), b"\x00" + bytes(100), b"\x01" + bytes(OVERHEAD - 1), b"AQICAH"]
+    "blob", [b"", b"\x01", b"\x03" + bytes(100), b"\x00" + bytes(100), b"\x01" + bytes(OVERHEAD - 1), b"AQICAH"]
 )
 def test_what_is_no_ciphertext_names_no_material(blob: bytes):
     with pytest.raises(Unreadable):

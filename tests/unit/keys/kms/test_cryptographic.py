@@ -277,11 +277,6 @@ def test_generate_random(kms: Kms):
         kms(user("eve"), "GenerateRandom", number_of_bytes=1)
 
 
-def test_what_is_not_built_is_refused_and_says_so(kms: Kms):
-    with pytest.raises(api.UnsupportedOperationException, match="CustomKeyStoreId"):
-        kms(root(), "GenerateRandom", number_of_bytes=1, custom_key_store_id="cks-1")
-
-
 # DryRun
 
 

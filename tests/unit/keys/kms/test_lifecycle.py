@@ -106,8 +106,6 @@ def test_tags_at_creation_need_the_permission_to_tag(kms: Kms):
             "UnsupportedOperationException",
             "Origin EXTERNAL with KeySpec ML_KEM_768",
         ),
-        ({"custom_key_store_id": "cks-1234567890abcdef0"}, "UnsupportedOperationException", "CustomKeyStoreId"),
-        ({"xks_key_id": "x"}, "UnsupportedOperationException", "CustomKeyStoreId"),
     ],
 )
 def test_what_is_not_built_is_refused_and_says_so(kms: Kms, members: dict[str, Any], code: str, text: str):

@@ -18,6 +18,7 @@ from garrison.keys.kms.names import caller_of
 from garrison.keys.xks.client import ProxyError
 
 _TOKEN_KEY = "kms:token-key"  # noqa: S105 - where the label of a new key waits for the handler
+_GENERATOR = "kms:generator"
 
 
 def in_store(req: api.CreateKeyRequest) -> bool:
@@ -109,3 +110,30 @@ def _made(agent: Agent, label: str, random: Random) -> bytes:
     except HsmError as error:
         raise faults.of_hsm(error.kind) from None
     return random(MATERIAL_BYTES)
+
+
+# GenerateRandom
+
+
+def ready_to_give(ctx: Context, store_id: str) -> bool:
+    """Find the HSM that is to give random bytes. Answers True: what follows waits for it.
+
+    Raises CustomKeyStoreNotFoundException, CustomKeyStoreInvalidStateException; UnsupportedOperationException for a store without
+    an HSM. Source: GenerateRandom, parameter CustomKeyStoreId.
+    """
+    store = own_store(ctx, store_id)
+    if store.type != CLOUDHSM:
+        raise api.UnsupportedOperationException("External key stores do not generate random byte strings.")
+    if store.state != CONNECTED:
+        raise api.CustomKeyStoreInvalidStateException("")
+    ctx.scratch[_GENERATOR] = stores(ctx).agent(store)
+    return True
+
+
+def random(ctx: Context, length: int) -> bytes:
+    """Random bytes of the HSM that :func:`ready_to_give` found. Beside the loop."""
+    agent: Agent = ctx.scratch[_GENERATOR]
+    try:
+        return agent.random(length)
+    except HsmError as error:
+        raise faults.of_hsm(error.kind) from None
