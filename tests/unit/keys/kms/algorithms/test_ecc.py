@@ -6,11 +6,12 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_public_key
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_der_public_key
 
 from garrison.keys.kms.algorithms import ecc
 from garrison.keys.kms.algorithms.base import DIGEST, RAW, Refused
-from tests.support.published import wycheproof
+from tests.support.published import cavp, wycheproof
 
 ID = "00" * 32
 SPECS = {"secp256r1": "ECC_NIST_P256", "secp384r1": "ECC_NIST_P384", "secp521r1": "ECC_NIST_P521", "secp256k1": "ECC_SECG_P256K1"}
@@ -93,3 +94,39 @@ def test_made_keys_agree_and_sign(spec: str):
     one.verify("ECDSA_SHA_384", DIGEST, hashlib.sha384(b"x").digest(), signature)
     with pytest.raises(Refused):
         two.verify("ECDSA_SHA_384", RAW, b"x", signature)
+
+
+CAVP = {"P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1"}
+
+
+@pytest.mark.parametrize(
+    ("section", "algorithm"),
+    [("P-256,SHA-256", "ECDSA_SHA_256"), ("P-384,SHA-384", "ECDSA_SHA_384"), ("P-521,SHA-512", "ECDSA_SHA_512")],
+)
+def test_signatures_of_nist(section: str, algorithm: str):
+    seen = []
+    for found, test in cavp("Signature/ECDSA/SigVer.rsp", "Result"):
+        if found == section:
+            curve = ecc.CURVES[SPECS[CAVP[section.split(",", maxsplit=1)[0]]]]
+            public = ec.EllipticCurvePublicNumbers(int(test["Qx"], 16), int(test["Qy"], 16), curve).public_key()
+            signature = encode_dss_signature(int(test["R"], 16), int(test["S"], 16))
+            seen.append(test["Result"][0])
+            assert accepted(public, algorithm, RAW, bytes.fromhex(test["Msg"]), signature) is (test["Result"][0] == "P"), test
+    assert {*seen} == {"P", "F"}
+    assert len(seen) == 15
+
+
+@pytest.mark.parametrize("section", CAVP)
+def test_agreement_of_nist(section: str):
+    count = 0
+    for found, test in cavp("Protocol/KAS_ECC_CDH_PrimitiveTest.txt", "ZIUT"):
+        if found == section:
+            key = private(CAVP[section], test["dIUT"])
+            assert key is not None
+            numbers = ec.EllipticCurvePublicNumbers(
+                int(test["QCAVSx"], 16), int(test["QCAVSy"], 16), ecc.CURVES[SPECS[CAVP[section]]]
+            )
+            peer = numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            assert key.agree(peer).hex() == test["ZIUT"]
+            count += 1
+    assert count == 25

@@ -8,7 +8,7 @@ from garrison.keys.kms.algorithms.base import Refused
 from garrison.keys.kms.algorithms.mac import ALGORITHMS, MacKey
 
 ID = "00" * 32
-# RFC 4231, 4.2 to 4.4: key, message, and the MACs under SHA-224, SHA-256, SHA-384 and SHA-512.
+# RFC 4231, 4.2 to 4.4 and 4.7: key, message, and the MACs under SHA-224, SHA-256, SHA-384 and SHA-512.
 VECTORS = [
     (
         "0b" * 20,
@@ -33,6 +33,14 @@ VECTORS = [
         "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
         "88062608d3e6ad8a0aa2ace014c8a86f0aa635d947ac9febe83ef4e55966144b2a5ab39dc13814b94e3ab6e101a34f27",
         "fa73b0089d56a284efb0f0756c890be9b1b5dbdd8ee81a3655f83e33b2279d39bf3e848279a722c806b485a47e67c807b946a337bee8942674278859e13292fb",
+    ),
+    (
+        "aa" * 131,
+        b"Test Using Larger Than Block-Size Key - Hash Key First",
+        "95e9a0db962095adaebe9b2d6f0dbce2d499f112f2d2b7273fa6870e",
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+        "4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c60c2ef6ab4030fe8296248df163f44952",
+        "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f3526b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Project Wycheproof's vectors (NIST's among them), through the code that Encapsulate and Decapsulate run."""
+"""NIST's ACVP vectors and Project Wycheproof's, through the code that Encapsulate and Decapsulate run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 
 from garrison.keys.kms.algorithms import mlkem
 from garrison.keys.kms.algorithms.base import Refused
-from tests.support.published import wycheproof
+from tests.support.published import acvp, wycheproof
 
 ID = "00" * 32
 SPECS = {"512": "ML_KEM_512", "768": "ML_KEM_768", "1024": "ML_KEM_1024"}
@@ -25,6 +25,15 @@ def test_key_generation(size: str):
         assert key.public().hex().endswith(test["ek"])
         count += 1
     assert count >= 100
+
+
+def test_key_generation_of_nist():
+    sets = []
+    for group, test in acvp("ML-KEM-keyGen-FIPS203"):
+        key = mlkem.MlKemKey(group["parameterSet"].replace("-", "_"), ID, bytes.fromhex(test["d"] + test["z"]))
+        assert key.public().hex().upper().endswith(test["ek"])
+        sets.append(group["parameterSet"])
+    assert {name: sets.count(name) for name in sets} == {"ML-KEM-512": 8, "ML-KEM-768": 8, "ML-KEM-1024": 8}
 
 
 @pytest.mark.parametrize("size", SPECS)

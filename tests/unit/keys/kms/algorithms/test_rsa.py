@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from garrison.keys.kms.algorithms import rsa
 from garrison.keys.kms.algorithms.base import DIGEST, RAW, Refused
-from tests.support.published import wycheproof
+from tests.support.published import cavp, wycheproof
 
 ID = "00" * 32
 HASHES: dict[str, HashAlgorithm] = {"SHA-256": SHA256(), "SHA-384": SHA384(), "SHA-512": SHA512()}
@@ -150,3 +150,29 @@ def test_material_of_another_kind_is_no_rsa_key():
     other = bytes.fromhex("302e020100300506032b657004220420" + "11" * 32)  # RFC 8410's form of an Ed25519 key
     with pytest.raises(TypeError):
         rsa.RsaKey(ID, other).public()
+
+
+@pytest.mark.parametrize(
+    ("file", "scheme"),
+    [("Signature/PKCS1-v1.5/SigVer15_186-3.rsp", "PKCS1_V1_5"), ("Signature/PKCS1-PSS/SigVerPSS_186-3.rsp", "PSS")],
+)
+def test_signatures_of_nist(file: str, scheme: str):
+    seen = []
+    for section, test in cavp(file, "Result"):
+        algorithm = f"RSASSA_{scheme}_{test['SHAAlg'].replace('SHA', 'SHA_')}"
+        if section in {"mod = 2048", "mod = 3072"} and algorithm in rsa.SIGNATURES:
+            public = RSAPublicNumbers(int(test["e"], 16), int(test["n"], 16)).public_key()
+            valid = test["Result"][0] == "P" and salt_of(test) in {None, rsa.SIGNATURES[algorithm][1].digest_size}
+            seen.append(valid)
+            assert accepted(public, algorithm, RAW, octets(test["Msg"]), octets(test["S"])) is valid, test["S"]
+    assert min(seen.count(True), seen.count(False)) >= 9
+
+
+def octets(text: str) -> bytes:
+    """Bytes of a value; some in these files lack their first zero."""
+    return bytes.fromhex(text.zfill(len(text) + len(text) % 2))
+
+
+def salt_of(test: dict[str, str]) -> int | None:
+    """Bytes of the salt; None where there is none."""
+    return len(test["SaltVal"]) // 2 if "SaltVal" in test else None
