@@ -38,6 +38,8 @@ def durable_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[S
 
 def load_and_kill(server: Server, writers: list[Writer], seconds: float) -> None:
     """Let the writers work for so long, then kill the server under them."""
+    for writer in writers:
+        writer.connect()
     threads = [threading.Thread(target=writer.run, name=writer.name) for writer in writers]
     for thread in threads:
         thread.start()

@@ -88,10 +88,13 @@ class Writer:
     failure: BaseException | None = None
     clients: dict[str, Any] = field(default_factory=dict)
 
+    def connect(self) -> None:
+        """Make the clients, which on a busy machine takes longer than a round."""
+        self.clients = {service: boto(self.server, service) for service in ("iam", "kms")}
+
     def run(self) -> None:
         """Write until the server is gone; ``failure`` holds whatever else ended it."""
         try:
-            self.clients = {service: boto(self.server, service) for service in ("iam", "kms")}
             for step in self.steps():
                 self.doubt = step
                 answer = getattr(self.clients[step.service], step.method)(**step.parameters)

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from garrison.audit import Recorder
 from garrison.core.clock import Clock, system_clock
-from garrison.core.context import Call, Context
+from garrison.core.context import EVENT_ID, Call, Context
 from garrison.core.errors import CommonError, ServiceError
 from garrison.core.http import Request, Response
 from garrison.core.ids import uuid4
@@ -382,7 +382,16 @@ class Gateway:
             exchange.response = exchange.codec.encode_error(exchange.operation, exchange.error, exchange.request_id)
             # Without what may be the reason: the members of the request, and the decision.
             exchange.struct = exchange.decision = None
-            self._record_failure(exchange, exchange.error)
+            with self._logging_what_is_not_on_record(exchange):
+                self._record_failure(exchange, exchange.error)
+
+    @contextlib.contextmanager
+    def _logging_what_is_not_on_record(self, exchange: Exchange) -> Iterator[None]:
+        """The last resort: nothing happened, the client is told of a failure, and the log at least knows of it."""
+        try:
+            yield
+        except Exception:
+            log.critical("a failed call is not on record", exc_info=True, extra={"request_id": exchange.request_id})
 
     def _record_failure(self, exchange: Exchange, error: ServiceError) -> None:
         if exchange.credential is not None or self.strangers.admit(exchange.now):
@@ -441,6 +450,9 @@ class Gateway:
     def _lose(self, exchange: Exchange, error: CommonError) -> None:
         """The store did not take it: nothing of the call happened; the client is told so, and the trail as far as it can be."""
         exchange.error = error
+        if exchange.ctx is not None:
+            # What its first event said is not so: this one is another.
+            exchange.ctx.scratch.pop(EVENT_ID, None)
         self._fail(exchange, error)
         try:
             self.recorder.flush()

@@ -428,6 +428,17 @@ def test_a_failure_that_cannot_be_recorded_as_it_was_is_still_on_record(one: InP
     assert (event["eventName"], event["errorCode"]) == ("GetUser", "InternalFailure")
 
 
+def test_what_can_in_no_way_be_recorded_is_refused_and_in_the_log(
+    one: InProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    with monkeypatch.context() as patch:
+        patch.setattr("garrison.wire.events._event", lambda *_: 1 / 0)
+        answer = one.iam("CreateUser", None, UserName="ghost")
+    assert (answer.status, between(answer.body.decode(), "Code")) == (500, "InternalFailure")
+    assert "a failed call is not on record" in caplog.text
+    assert "ghost" not in one.iam("ListUsers").body.decode()
+
+
 def test_denied_calls_can_be_seen_in_the_log(one: InProcess, caplog: pytest.LogCaptureFixture):
     key = one.new_user("nobody")
     with caplog.at_level(logging.DEBUG, "garrison.wire"):
