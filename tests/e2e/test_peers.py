@@ -233,7 +233,7 @@ def test_a_misspelt_setting_stops_the_start(new_server: Callable[..., Server], n
 
 
 def test_access_denied_in_the_words_of_aws(server: Server):
-    """Fault: a text of the server's own, or none (LocalStack issue 10422)."""
+    """Fault: a text of the server's own, or none."""
     name = unique("nobody")
     iam = boto(server, "iam", new_user(server, name))
     arn = f"arn:aws:iam::{server.account_id}:user/{name}"

@@ -93,7 +93,7 @@ def test_no_key_stands_in_clear_on_disk(new_server: Callable[..., Server]):
 
 
 def test_the_wrong_key_is_named_as_such(kms: Any, key: str):
-    """Fault: KeyId is ignored in Decrypt (floci issue 1844)."""
+    """Fault: KeyId is ignored in Decrypt."""
     other = kms.create_key()["KeyMetadata"]["Arn"]
     blob = kms.encrypt(KeyId=key, Plaintext=MARK)["CiphertextBlob"]
     code, message, status = refused(kms.decrypt, CiphertextBlob=blob, KeyId=other)
@@ -104,7 +104,7 @@ def test_the_wrong_key_is_named_as_such(kms: Any, key: str):
 
 
 def test_an_encryption_context_is_honoured(kms: Any, key: str):
-    """Fault: the context is ignored (LocalStack issue 8505)."""
+    """Fault: the context is ignored."""
     context = {"tenant": "a", "purpose": "test"}
     blob = kms.encrypt(KeyId=key, Plaintext=MARK, EncryptionContext=context)["CiphertextBlob"]
     assert kms.decrypt(CiphertextBlob=blob, EncryptionContext=dict(reversed(context.items())))["Plaintext"] == MARK
@@ -127,7 +127,7 @@ def test_an_encryption_context_is_honoured(kms: Any, key: str):
 
 
 def test_key_policies_speak_of_real_principals(server: Server, kms: Any):
-    """Fault: key policies are stored and not evaluated, and name anybody (LocalStack issue 7605)."""
+    """Fault: key policies are stored and not evaluated, and name anybody."""
     absent = f"arn:aws:iam::{server.account_id}:user/{unique('absent')}"
     statement = {"Effect": "Allow", "Principal": {"AWS": absent}, "Action": "kms:*", "Resource": "*"}
     code, _, status = refused(kms.create_key, Policy=json.dumps(policy(root_statement(server), statement)))
@@ -170,7 +170,7 @@ def test_a_deny_of_the_key_policy_wins(server: Server, kms: Any, key: str):
 
 @pytest.mark.parametrize("state", ["disabled", "deleting"])
 def test_a_key_that_is_off_opens_nothing(kms: Any, key: str, state: str):
-    """Fault: a disabled key, or one that waits for its deletion, goes on decrypting (LocalStack issue 7782)."""
+    """Fault: a disabled key, or one that waits for its deletion, goes on decrypting."""
     blob = kms.encrypt(KeyId=key, Plaintext=MARK)["CiphertextBlob"]
     if state == "disabled":
         kms.disable_key(KeyId=key)
@@ -188,7 +188,7 @@ def test_a_key_that_is_off_opens_nothing(kms: Any, key: str, state: str):
 
 
 def test_keys_survive_a_restart_and_a_kill(new_server: Callable[..., Server]):
-    """Fault: keys are gone after a restart, and with them what they encrypted (LocalStack issue 6753)."""
+    """Fault: keys are gone after a restart, and with them what they encrypted."""
     server = new_server().start()
     kms = boto(server, "kms")
     key = kms.create_key(Description="kept")["KeyMetadata"]
