@@ -12,9 +12,10 @@ import pytest
 
 from garrison import app
 from garrison.config import ConfigError, load_settings
+from garrison.core.http import Request
 from garrison.keys.keyring import Keyring, RootKeyError
 from garrison.store import Conflict, SchemaError, StoreUnavailable
-from tests.support.inprocess import InProcess
+from tests.support.inprocess import HOST, InProcess
 
 
 @pytest.fixture
@@ -217,12 +218,12 @@ def test_reset_is_back_at_the_first_start(one: InProcess):
 
 
 def test_only_memory_is_reset(tmp_path: Path):
+    reset = Request("POST", "/_garrison/reset", headers=[("host", HOST)])
     on_disk = InProcess(tmp_path / "data")
-    internal: Any = on_disk.gateway.internal
-    assert internal.reset is None
+    assert on_disk.send(reset).status == 404
     on_disk.close()
     in_memory = InProcess()
-    assert in_memory.gateway.internal.reset is not None  # type: ignore[attr-defined] # InternalPaths
+    assert in_memory.send(reset).status == 200
     in_memory.close()
 
 
