@@ -36,7 +36,11 @@ def new_role(server: Server, trust: dict[str, Any], *policies: dict[str, Any], *
 
 
 def trust_in(principal: str, *actions: str, **condition: Any) -> dict[str, Any]:
-    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": list(actions or ("sts:AssumeRole",))}
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"AWS": principal},
+        "Action": list(actions or ("sts:AssumeRole",)),
+    }
     if condition:
         statement["Condition"] = condition["Condition"]
     return {"Version": "2012-10-17", "Statement": [statement]}
@@ -120,7 +124,9 @@ def test_external_id(server: Server) -> None:
 
 def test_root_may_not_assume_roles(server: Server) -> None:
     role = new_role(server, trust_in(root_of(server)))
-    code, message, _ = refused(boto(server, "sts", server.credentials.root).assume_role, RoleArn=role["Arn"], RoleSessionName="s1")
+    code, message, _ = refused(
+        boto(server, "sts", server.credentials.root).assume_role, RoleArn=role["Arn"], RoleSessionName="s1"
+    )
     assert (code, message) == ("AccessDenied", "Roles may not be assumed by root accounts.")
 
 
@@ -193,7 +199,9 @@ def test_session_tags(server: Server) -> None:
     again = boto(server, "sts", key)
     second = temporary(again.assume_role(RoleArn=role["Arn"], RoleSessionName="s2"))
     boto(server, "iam", second).list_users()
-    assert refused(again.assume_role, RoleArn=role["Arn"], RoleSessionName="s2", Tags=[{"Key": "TEAM", "Value": "green"}])[:2] == (
+    assert refused(again.assume_role, RoleArn=role["Arn"], RoleSessionName="s2", Tags=[{"Key": "TEAM", "Value": "green"}])[
+        :2
+    ] == (
         "InvalidParameterValue",
         "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
     )
@@ -339,11 +347,17 @@ def test_a_denial_of_ec2_can_be_decoded(server: Server) -> None:
     assert decoded["explicitDeny"] is False
     assert decoded["context"]["action"] == "ec2:DescribeInstances"
     tampered = encoded[:-6] + ("AAAAAA" if not encoded.endswith("AAAAAA") else "BBBBBB")
-    assert refused(boto(server, "sts").decode_authorization_message, EncodedMessage=tampered)[0] == "InvalidAuthorizationMessageException"
+    assert (
+        refused(boto(server, "sts").decode_authorization_message, EncodedMessage=tampered)[0]
+        == "InvalidAuthorizationMessageException"
+    )
 
 
 def test_what_is_not_built_says_so_to_those_who_may_and_nothing_to_others(server: Server) -> None:
     assert refused(boto(server, "ec2").describe_instances)[0::2] == ("NotImplemented", 501)
-    assert refused(boto(server, "sts").get_web_identity_token, Audience=["a"], SigningAlgorithm="RS256")[0::2] == ("NotImplemented", 501)
+    assert refused(boto(server, "sts").get_web_identity_token, Audience=["a"], SigningAlgorithm="RS256")[0::2] == (
+        "NotImplemented",
+        501,
+    )
     stranger = new_user(server, unique("user"))
     assert refused(boto(server, "wafv2", stranger).list_web_acls, Scope="REGIONAL")[0] == "AccessDeniedException"
