@@ -13,10 +13,10 @@ export UV_PYTHON_DOWNLOADS := never
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench docs format lock clean needs
+.PHONY: help serve test check bench bench-kms docs format lock clean needs
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 .build/uv.stamp: tools/bootstrap.sh
 	PYTHON=$(PYTHON) sh tools/bootstrap.sh
@@ -52,6 +52,9 @@ test: needs ## everything: the fast half, then every test
 
 bench: .build/dev.stamp ## measure beside the peers; prints one table and writes it into the docs
 	$(BIN)/python bench/run.py $(ARGS)
+
+bench-kms: .build/dev.stamp ## the same for keys, beside OpenBao's transit engine too; takes half an hour
+	$(BIN)/python bench/kms_peers.py $(ARGS)
 
 docs: .build/dev.stamp ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -17,17 +17,21 @@ import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+Call = TypeVar("Call")
+
 TICK = os.sysconf("SC_CLK_TCK")
 WARM_UP = 100
+CONTEXT = {"purpose": "bench"}
+MESSAGE = base64.b64encode(b"what is signed in the bench, 48 bytes of it, abcd").decode()
 READ_SECONDS = 30.0
 
 
@@ -43,11 +47,20 @@ class Plan:
     secret_access_key: str
     region: str
     operation: str
-    """A name of :data:`OPERATIONS`, or CreateUser."""
+    """GetCallerIdentity, GetUser, CreateUser, or one of :func:`key_call`."""
     key_id: str
     user: str
     count: int
     connections: int
+    key_ids: tuple[str, ...] = ()
+    """Keys that take turns, in the place of ``key_id``."""
+    signing_key_id: str = ""
+    blob: str = ""
+    """A ciphertext under ``key_id``, Base64 (OpenBao: its own form)."""
+    signature: str = ""
+    """Of :data:`MESSAGE` by ``signing_key_id``, Base64 (OpenBao: its own form)."""
+    token: str = ""
+    """OpenBao's; where there is one, the transit engine is asked and nothing is signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +95,68 @@ def call(plan: Plan, number: int) -> tuple[str, dict[str, str], bytes]:
         return ("iam", *form("GetUser", "2010-05-08", UserName=plan.user))
     if plan.operation == "CreateUser":
         return ("iam", *form("CreateUser", "2010-05-08", UserName=f"{plan.user}{number:05d}"))
-    if plan.operation == "Encrypt":
-        plaintext = base64.b64encode(number.to_bytes(32, "big")).decode()
-        context = {"purpose": "bench"}
-        return ("kms", *kms("Encrypt", {"KeyId": plan.key_id, "Plaintext": plaintext, "EncryptionContext": context}))
-    if plan.operation == "GenerateDataKey":
-        return ("kms", *kms("GenerateDataKey", {"KeyId": plan.key_id, "KeySpec": "AES_256"}))
-    msg = f"no such operation: `{plan.operation}`"
-    raise ValueError(msg)
+    return ("kms", *kms(plan.operation, key_call(plan, number)))
+
+
+def key_call(plan: Plan, number: int) -> dict[str, Any]:
+    """The members of a call of KMS."""
+    key_id = plan.key_ids[number % len(plan.key_ids)] if plan.key_ids else plan.key_id
+    signing = {"KeyId": plan.signing_key_id, "Message": MESSAGE, "MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256"}
+    calls: dict[str, dict[str, Any]] = {
+        "CreateKey": {"Description": "bench"},
+        "Encrypt": {"KeyId": key_id, "Plaintext": plaintext(number), "EncryptionContext": CONTEXT},
+        "Decrypt": {"CiphertextBlob": plan.blob, "EncryptionContext": CONTEXT},
+        "GenerateDataKey": {"KeyId": key_id, "KeySpec": "AES_256"},
+        "Sign": signing,
+        "Verify": {**signing, "Signature": plan.signature},
+    }
+    return named(calls, plan.operation)
+
+
+def transit_call(plan: Plan, number: int) -> tuple[str, dict[str, Any]]:
+    """Path and members of the same call of OpenBao's transit engine."""
+    associated = base64.b64encode(json.dumps(CONTEXT).encode()).decode()
+    key, signing = plan.key_id, plan.signing_key_id
+    calls: dict[str, tuple[str, dict[str, Any]]] = {
+        "Encrypt": (f"encrypt/{key}", {"plaintext": plaintext(number), "associated_data": associated}),
+        "Decrypt": (f"decrypt/{key}", {"ciphertext": plan.blob, "associated_data": associated}),
+        "GenerateDataKey": (f"datakey/plaintext/{key}", {"bits": 256}),
+        "Sign": (f"sign/{signing}/sha2-256", {"input": MESSAGE}),
+        "Verify": (f"verify/{signing}/sha2-256", {"input": MESSAGE, "signature": plan.signature}),
+    }
+    return named(calls, plan.operation)
+
+
+def plaintext(number: int) -> str:
+    """32 bytes, another for each call."""
+    return base64.b64encode(number.to_bytes(32, "big")).decode()
+
+
+def named(calls: Mapping[str, Call], operation: str) -> Call:
+    """Raises ValueError where there is no such call."""
+    if operation not in calls:
+        msg = f"no such operation: `{operation}`"
+        raise ValueError(msg)
+    return calls[operation]
 
 
 def sign(plan: Plan, number: int) -> bytes:
     """The whole request as it goes over the wire."""
-    service, headers, body = call(plan, number)
     host = f"{plan.host}:{plan.port}"
+    if plan.token:
+        path, members = transit_call(plan, number)
+        headers = {"X-Vault-Token": plan.token, "Content-Type": "application/json"}
+        return whole_request(host, f"/v1/transit/{path}", headers, json.dumps(members).encode())
+    service, headers, body = call(plan, number)
     request = AWSRequest("POST", f"http://{host}/", headers={**headers, "Amz-Sdk-Invocation-Id": str(uuid.uuid4())}, data=body)
     SigV4Auth(Credentials(plan.access_key_id, plan.secret_access_key), service, plan.region).add_auth(request)
-    lines = [f"{name}: {value}" for name, value in request.headers.items()]
-    head = "\r\n".join(["POST / HTTP/1.1", f"Host: {host}", *lines, f"Content-Length: {len(body)}", "", ""])
+    return whole_request(host, "/", dict(request.headers.items()), body)
+
+
+def whole_request(host: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A POST as it goes over the wire."""
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    head = "\r\n".join([f"POST {path} HTTP/1.1", f"Host: {host}", *lines, f"Content-Length: {len(body)}", "", ""])
     return head.encode() + body
 
 
@@ -230,7 +287,7 @@ def exchange(address: tuple[str, int], requests: Iterable[bytes], connections: i
 def measure(plan: Plan) -> Result:
     """Sign, warm up, then measure."""
     address = (plan.host, plan.port)
-    warm_up = 0 if plan.operation == "CreateUser" else min(WARM_UP, plan.count // 5)
+    warm_up = 0 if plan.operation in {"CreateUser", "CreateKey"} else min(WARM_UP, plan.count // 5)
     signed = [sign(plan, number) for number in range(plan.count + warm_up)]
     exchange(address, signed[:warm_up], plan.connections)
     before = cpu_seconds(descendants(plan.pid))

@@ -209,13 +209,13 @@ def section(seen: dict[str, Seen], rounds: int) -> str:
     return "\n".join(lines)
 
 
-def write_page(text: str) -> None:
+def write_page(text: str, begin: str = BEGIN, end: str = END) -> None:
     """Replace the section between the markers. Raises ValueError where the page lacks them."""
     page = PAGE.read_text(encoding="utf-8")
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        msg = f"{PAGE} has no `{BEGIN}` and `{END}`"
+    before, has_begin, rest = page.partition(begin)
+    _, has_end, after = rest.partition(end)
+    if not has_begin or not has_end:
+        msg = f"{PAGE} has no `{begin}` and `{end}`"
         raise ValueError(msg)
     PAGE.write_text(before + text + after, encoding="utf-8")
 
