@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -264,6 +265,14 @@ def test_the_encryption_sdk_goes_by_policies(key: str, server: Server, tmp_path:
     assert sealed.returncode == 0, sealed.stderr
     refused = sdk(writer, "discovery", key, sealed.stdout)
     assert (refused.returncode, refused.stdout) == (1, b"")
+
+
+def test_the_page_on_the_encryption_sdk(key: str, server: Server, tmp_path: Path):
+    page = (ROOT / "docs" / "how-to" / "encryption-sdk.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found = environment(server, tmp_path, server.credentials.admin) | {"KEY_ARN": key}
+    done = run([other_client("python"), "-W", "ignore", "-c", f"{shown}\nprint(plaintext)"], found, tmp_path)
+    assert (done.code, done.out) == (0, "b'a large file'\n"), done.err
 
 
 # AWS SDK for JavaScript
