@@ -57,6 +57,10 @@ class Engine(Protocol):
         """Make it durable."""
         ...
 
+    def settle(self) -> bool:
+        """Have the log that runs ahead of the database written into it and emptied; whether that was possible now."""
+        ...
+
     def rollback(self) -> None:
         """Undo it; never raises where there is nothing to undo."""
         ...

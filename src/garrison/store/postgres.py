@@ -178,6 +178,9 @@ class Postgres:
             msg = f"postgresql: COMMIT was answered {status}"
             raise StoreUnavailable(msg)
 
+    def settle(self) -> bool:
+        return True  # the server's own affair, and its administrator's
+
     def rollback(self) -> None:
         self._group = self._fresh = self._stale = False
         if self._connection.closed or self._connection.info.transaction_status == pq.TransactionStatus.IDLE:

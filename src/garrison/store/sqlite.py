@@ -126,6 +126,10 @@ class SQLite:
         self.run("COMMIT", ())
         self._group = False
 
+    def settle(self) -> bool:
+        row = self.one("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        return row is not None and row[0] == 0
+
     def rollback(self) -> None:
         self._group = False
         with suppress(sqlite3.Error):

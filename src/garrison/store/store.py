@@ -368,6 +368,13 @@ class Store:
         """``sqlite`` or ``postgresql``."""
         return self._engine.name
 
+    def settle(self) -> bool:
+        """Empty the database's write-ahead log, so that nothing that was deleted lies in it; False where readers are in the way.
+
+        Raises StoreUnavailable.
+        """
+        return not self._open and self._engine.settle()
+
     def backup(self, path: Path) -> None:
         """Write a copy of the state to ``path`` (0600) while everything runs on; it appears whole or not at all.
 

@@ -10,7 +10,7 @@ from garrison.core.context import ConfigurationItem, Context
 from garrison.core.ids import Random, system_random
 from garrison.core.operation import operation
 from garrison.core.ports import Transaction
-from garrison.keys.kms import conditions, errors, items, names, states
+from garrison.keys.kms import conditions, errors, items, materials, names, states
 from garrison.keys.kms.lifecycle import caller, own_key
 from garrison.keys.kms.live import key_arn
 from garrison.keys.kms.service_events import service_event
@@ -94,6 +94,7 @@ def _delete(tx: Transaction, region: str, key_id: str, now: float, partition: st
     account = str(row[0])
     tags = dict(tx.all("SELECT tag_key, tag_value FROM kms_tag WHERE region = ? AND key_id = ?", region, key_id))
     aliases = tx.all("SELECT name FROM kms_alias WHERE region = ? AND key_id = ?", region, key_id)
+    materials.record(tx, region, key_id, now)
     tx.run("UPDATE kms_material SET sealed = ? WHERE region = ? AND key_id = ?", b"", region, key_id)
     for table in ("kms_material", "kms_grant", "kms_usage", "kms_alias", "kms_tag", "kms_store_key", "kms_key"):
         tx.run(f"DELETE FROM {table} WHERE region = ? AND key_id = ?", region, key_id)  # noqa: S608 - constant names

@@ -22,11 +22,21 @@ _ROTATIONS = "SELECT region, key_id FROM kms_key WHERE rotation_at <= ? AND stat
 
 def due_work(store: Store, recorder: Recorder, keys: LiveKeys, now: float, *, random: Random = system_random) -> int:
     """Do all that is due; how much it was. Raises StoreUnavailable."""
-    return (
+    done = (
         due_deletions(store, recorder, now, random=random)
         + due_expirations(store, recorder, keys, now, random=random)
         + due_rotations(store, recorder, keys, now, random=random)
     )
+    _settle(store, keys)
+    return done
+
+
+def _settle(store: Store, keys: LiveKeys) -> None:
+    """Where material was destroyed, by whichever process, have the database's log let go of it; again until it has."""
+    row = store.reading().one("SELECT MAX(destroyed_at) FROM kms_destroyed")
+    newest = row[0] if row is not None and row[0] is not None else 0.0
+    if newest > keys.settled_until and store.settle():
+        keys.settled_until = newest
 
 
 def due_rotations(store: Store, recorder: Recorder, keys: LiveKeys, now: float, *, random: Random = system_random) -> int:

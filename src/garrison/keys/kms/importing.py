@@ -190,6 +190,7 @@ def _keep(ctx: Context, key: LiveKey, row: materials.Row, secret: bytes) -> None
     """Write the material; announce new material to the replicas; let the key be used where nothing is missing any more."""
     tx, live = ctx.tx, names.live_keys(ctx)
     tx.run("DELETE FROM kms_material WHERE region = ? AND material_id = ?", key.region, row.material_id)
+    tx.run("DELETE FROM kms_destroyed WHERE region = ? AND material_id = ?", key.region, row.material_id)
     materials.add(tx, key.region, key.key_id, row, live.seal(key.region, key.key_id, row.material_id, secret))
     for region in related(key):
         if all(other.material_id != row.material_id for other in materials.rows(tx, region, key.key_id)):
@@ -247,19 +248,19 @@ def delete_imported_key_material(
         if row is None:
             raise errors.no_such_material(req.key_material_id, key.arn)
     if row is not None:
-        _take_away(ctx.tx, key, row)
+        _take_away(ctx.tx, key, row, ctx.now)
         for region in related(key):
             items.changed(ctx, region, key.key_id)
     return api.DeleteImportedKeyMaterialResponse(key_id=key.arn, key_material_id=None if row is None else row.material_id)
 
 
-def _take_away(tx: Transaction, key: LiveKey, row: materials.Row) -> None:
+def _take_away(tx: Transaction, key: LiveKey, row: materials.Row, now: float) -> None:
     """Destroy one material; with what waits in a primary key goes what waits in its replicas."""
     everywhere = row.state not in materials.OWNED and key.is_primary
     for region in related(key) if everywhere else (key.region,):
         for one in materials.rows(tx, region, key.key_id):
             if one.material_id == row.material_id:
-                materials.destroy(tx, region, key.key_id, one if everywhere else _kept(one, key))
+                materials.destroy(tx, region, key.key_id, one if everywhere else _kept(one, key), now)
         _settle_state(tx, region, key.key_id)
     if not everywhere and row.state not in materials.OWNED:
         _settle_pending(tx, key, row.material_id)
@@ -283,7 +284,7 @@ def due_expirations(store: Store, recorder: Recorder, keys: LiveKeys, now: float
             found = [row for row in materials.rows(tx, region, key_id) if row.material_id == material_id] if key else []
             if key is None or not found or found[0].valid_to is None or found[0].valid_to > now:
                 continue
-            _take_away(tx, key, found[0])
+            _take_away(tx, key, found[0], now)
             after = keys.find(tx, region, key_id)
             if after is not None:
                 item = items.item(after)

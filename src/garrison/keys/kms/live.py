@@ -28,7 +28,8 @@ from garrison.store import Store
 KEYS = 4096
 """Keys held at one time: a few KiB each."""
 ALIASES = 16_384
-_PURPOSE = "kms-material"
+PURPOSE = "kms-material"
+"""What material is sealed for."""
 
 V = TypeVar("V")
 
@@ -166,6 +167,8 @@ class LiveKeys:
         self._by_material: dict[tuple[str, str], LiveKey] = {}
         self.grants = LiveGrants(store)
         self.uses = Uses()
+        self.settled_until = 0.0
+        """Up to when the bytes of destroyed material are known to be gone from the database's log: the background worker's."""
         self.stores = stores or LiveStores(store, sealer)
         store.on_change("kms-key-store", lambda _: self._keys.clear())
         store.on_change("kms-key", self._drop_key)
@@ -213,7 +216,7 @@ class LiveKeys:
 
     def unseal(self, region: str, key_id: str, material_id: str, sealed: bytes) -> bytes:
         """What :meth:`seal` took. Raises ValueError where the row was altered or exchanged."""
-        return self._sealer.unseal(_PURPOSE, sealed, f"{region}/{key_id}/{material_id}".encode())
+        return self._sealer.unseal(PURPOSE, sealed, f"{region}/{key_id}/{material_id}".encode())
 
     # Loading
 
@@ -335,7 +338,7 @@ class LiveKeys:
 
 def seal_material(sealer: Sealer, region: str, key_id: str, material_id: str, secret: bytes) -> bytes:
     """:meth:`LiveKeys.seal`, for work that no request asks for."""
-    return sealer.seal(_PURPOSE, secret, f"{region}/{key_id}/{material_id}".encode())
+    return sealer.seal(PURPOSE, secret, f"{region}/{key_id}/{material_id}".encode())
 
 
 def _regions(tx: Transaction, account: str, key_id: str) -> tuple[str, ...]:

@@ -69,8 +69,23 @@ def add(tx: Transaction, region: str, key_id: str, row: Row, sealed: bytes) -> N
     )
 
 
-def destroy(tx: Transaction, region: str, key_id: str, row: Row) -> None:
+_RECORD = (
+    "INSERT INTO kms_destroyed (region, material_id, key_id, account, sealed_bytes, destroyed_at)"
+    " SELECT m.region, m.material_id, m.key_id, k.account, LENGTH(m.sealed), ? FROM kms_material m"
+    " JOIN kms_key k ON k.region = m.region AND k.key_id = m.key_id"
+    " WHERE m.region = ? AND m.key_id = ? AND m.present = 1 AND (? = '' OR m.material_id = ?)"
+    " ON CONFLICT (region, material_id) DO UPDATE SET destroyed_at = excluded.destroyed_at"
+)
+
+
+def record(tx: Transaction, region: str, key_id: str, now: float, *, material_id: str = "") -> None:
+    """Remember that the material of a key, or one of it, is about to be destroyed: for whoever asks for proof."""
+    tx.run(_RECORD, now, region, key_id, material_id, material_id)
+
+
+def destroy(tx: Transaction, region: str, key_id: str, row: Row, now: float) -> None:
     """Take a material's secret away. What belongs to the key is remembered by its id; what waited for a rotation is not."""
+    record(tx, region, key_id, now, material_id=row.material_id)
     # Overwritten first: the row's page may be kept for other rows.
     tx.run(
         "UPDATE kms_material SET sealed = ?, present = 0, valid_to = NULL WHERE region = ? AND material_id = ?",
