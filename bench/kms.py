@@ -2,7 +2,7 @@
 
 CPU microseconds of one operation, best of several rounds, for every key spec: making material, opening it as the store keeps it
 (paid once for each key in memory), and what is done with it. Beneath it, how long an event loop stands still while RSA keys are
-made on it, on threads beside it, and by the keymaker, of whom the threads beside the loop ask for them.
+made on it, on threads beside it, and by the keymaker, of whom the threads beside the loop ask for them; and memory.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
 
 from garrison.core.ids import system_random
 from garrison.keys.kms.algorithms.base import Agreer, Decrypter, Encapsulator, KeyPair, Secret, Signer
@@ -90,6 +92,32 @@ def opened(load: Callable[[str, bytes], Secret], material: bytes) -> Secret:
     return key
 
 
+def resident() -> int:
+    """Bytes of memory that this process holds. Linux alone tells."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def held(name: str) -> float:
+    """KiB that a key of a spec takes once it was used; most of it is the libraries', which only the process as a whole shows."""
+    spec = SPECS[name]
+    usage, algorithm = next((usage, names[-1]) for usage, names in spec.algorithms.items())
+    material, kept, before = spec.make(system_random), list[Secret](), 0
+    for number in range(2200):
+        if number == 200:  # the libraries' own tables are there by then
+            before = resident()
+        kept.append(opened(spec.load, bytes(bytearray(material))))
+        uses(kept[-1], usage, algorithm)[0]()
+    return (resident() - before) / 2000 / 1024
+
+
+def memory() -> None:
+    """Print what a key takes in memory, each spec in a process of its own: what one freed would be used by the next."""
+    print(f"\n{'key spec':<24}{'KiB in memory':>14}")
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as processes:
+        for name in SPECS:
+            print(f"{name:<24}{processes.submit(held, name).result():>14.1f}", flush=True)
+
+
 async def standstill(make: Work, keys: int, threads: int) -> tuple[float, float]:
     """Milliseconds that the loop stood still at most while ``keys`` keys were made, and seconds until all were there."""
     loop = asyncio.get_running_loop()
@@ -122,6 +150,7 @@ async def standstill(make: Work, keys: int, threads: int) -> tuple[float, float]
 def main() -> None:
     """Print the tables."""
     table()
+    memory()
     print(f"\n{os.cpu_count()} processors\n{'RSA keys at once':<24}{'where':<28}{'loop stood still':>18}{'all done':>12}")
     for bits in (2048, 3072, 4096):
         spec, maker = SPECS[f"RSA_{bits}"], Keymaker()
