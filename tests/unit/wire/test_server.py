@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from garrison.keys.certificate import ensure_certificate
-from garrison.wire.server import MAX_HEADERS, make_server
+from garrison.wire.server import MAX_HEADERS, OneWrite, make_server
 
 Scope = dict[str, Any]
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -255,3 +255,45 @@ def test_version_and_cipher_of_a_connection_are_known(tmp_path: Path):
     assert version == "TLSv1.3"
     assert cipher.startswith("TLS_")
     assert application.scopes[0]["scheme"] == "https"
+
+
+class Sent:
+    """A transport that keeps what it was told to send."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+def test_the_head_of_an_answer_goes_with_its_body() -> None:
+    sent = Sent()
+    one = OneWrite(sent)  # type: ignore[arg-type] # as much of a transport as is used
+    one.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+    assert sent.writes == []
+    one.write(b"ok")
+    assert sent.writes == [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"]
+    assert not one.is_closing()
+
+
+def test_a_head_that_nothing_follows_is_sent_before_the_end() -> None:
+    for end in (OneWrite.flush, OneWrite.close):
+        sent = Sent()
+        one = OneWrite(sent)  # type: ignore[arg-type] # the same
+        one.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        end(one)
+        assert sent.writes == [b"HTTP/1.1 204 No Content\r\n\r\n"]
+
+
+def test_leave_to_go_on_is_not_held_back() -> None:
+    sent = Sent()
+    OneWrite(sent).write(b"HTTP/1.1 100 Continue\r\n\r\n")  # type: ignore[arg-type] # the same
+    assert sent.writes == [b"HTTP/1.1 100 Continue\r\n\r\n"]
