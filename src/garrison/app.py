@@ -31,13 +31,19 @@ from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
 from garrison.keys.attestation import RootsError, read_roots
 from garrison.keys.keyring import Keyring
+from garrison.keys.kms import xks_credentials
+from garrison.keys.kms.custom.stores import Cluster, LiveStores, read_clusters
 from garrison.keys.kms.due import due_work
 from garrison.keys.kms.live import LiveKeys
+from garrison.keys.kms.xks_credentials import XksCredential
+from garrison.keys.xks.client import XksClient
+from garrison.keys.xks.http import Routes
 from garrison.store import SchemaError, Store, open_store
 from garrison.wire.gateway import Gateway, Limits
 from garrison.wire.internal import InternalPaths
 from garrison.wire.metrics import Metrics
 from garrison.wire.sigv4 import Signatures, Verifier
+from garrison.wire.xks import XksProxy
 
 BACKGROUND_SLOT = 64
 TOOL_SLOTS = range(65, 128)
@@ -298,18 +304,42 @@ def attestation_roots(settings: Settings) -> tuple[Any, ...] | None:
         raise ConfigError(str(error)) from error
 
 
+def beyond(settings: Settings) -> tuple[Routes, dict[str, Cluster]]:
+    """How custom key stores reach their other sides, as the settings describe it. Raises ConfigError."""
+    try:
+        routes = Routes(settings.xks_addresses, settings.xks_authorities)
+        routes.context()
+    except OSError as error:  # ssl.SSLError is one
+        msg = f"the authorities `{settings.xks_authorities}` cannot be used: {error.strerror or error}"
+        raise ConfigError(msg) from error
+    try:
+        clusters = read_clusters(settings.hsm_clusters)
+    except (OSError, ValueError) as error:
+        msg = f"the clusters `{settings.hsm_clusters}` cannot be used: {error}"
+        raise ConfigError(msg) from error
+    return routes, clusters
+
+
+def key_stores(state: State) -> LiveStores:
+    """The custom key stores as a worker knows them. Raises ConfigError."""
+    routes, clusters = beyond(state.settings)
+    client = XksClient(routes, seconds=state.settings.xks_timeout)
+    return LiveStores(state.store, state.keyring, client=client, clusters=clusters)
+
+
 def build_worker(state: State, slot: int) -> Worker:
     """Put the rooms together for one worker process."""
     recorder = Recorder(state.store, state.data_dir, state.keyring, slot)
     principals = Principals(state.store, state.keyring, managed.document)
     ports = Ports(
         sealer=state.keyring,
-        keys=LiveKeys(state.store, state.keyring),
+        keys=LiveKeys(state.store, state.keyring, stores=key_stores(state)),
         principals=principals,
         events=Trail(state.store, state.data_dir, recorder),
         attestation_roots=attestation_roots(state.settings),
     )
     internal = InternalPaths(version=__version__, services=_services(), collect=_no_metrics_yet, reset=None)
+    verifier = Verifier(Signatures(sigv4a.public_key))
     gateway = Gateway(
         store=state.store,
         recorder=recorder,
@@ -318,8 +348,18 @@ def build_worker(state: State, slot: int) -> Worker:
         limits=Limits(body_bytes=state.settings.max_body_bytes, read_seconds=state.settings.read_timeout),
         region=state.settings.region,
         internal=internal,
-        verifier=Verifier(Signatures(sigv4a.public_key)),
+        verifier=verifier,
     )
+    proxy = XksProxy(
+        store=state.store,
+        recorder=recorder,
+        principals=principals,
+        ports=ports,
+        verifier=verifier,
+        flush=gateway.flush,
+        admit=gateway.strangers.admit,
+    )
+    gateway.internal = lambda request, call: internal(request, call) or proxy(request, call)
     worker = Worker(state, gateway, recorder, principals)
     internal.collect = worker.collect
     if state.settings.dev:
@@ -355,6 +395,65 @@ def adopt_dead_chains(state: State) -> None:
     """Bring in what killed processes left in their spools."""
     if state.data_dir is not None:
         adopt(state.store, state.data_dir, state.keyring)
+
+
+def user_named(state: State, account: str | None, name: str) -> tuple[str, str] | None:
+    """Account and unique id of an IAM user; ``account`` None is the first one. None where there is no such user."""
+    tx = state.store.reading()
+    row = tx.one(
+        "SELECT u.account, u.user_id FROM iam_user u JOIN account a ON a.id = u.account WHERE u.name_folded = ?"
+        " AND u.account = coalesce(?, (SELECT id FROM account ORDER BY created_at LIMIT 1))",
+        name.lower(),
+        account,
+    )
+    return None if row is None else (row[0], row[1])
+
+
+def new_xks_credential(state: State, owner: tuple[str, str], prefix: str) -> XksCredential:
+    """Make a credential for another KMS, on record. ``owner``: account and unique id of the user as whom it calls."""
+    now = system_clock()
+    account, owner_id = owner
+    recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
+    try:
+        with state.store.writing() as tx:
+            made = xks_credentials.create(
+                tx,
+                state.keyring,
+                ids.system_random,
+                account=account,
+                region=state.settings.region,
+                owner_id=owner_id,
+                prefix=prefix,
+                now=now,
+            )
+            item = _credential_item(made.access_key_id, account, made.region)
+            recorder.write(_service_event("kms.amazonaws.com", "CreateXksCredential", item, now), None, [item])
+    finally:
+        recorder.close()
+    return made
+
+
+def delete_xks_credential(state: State, access_key_id: str) -> bool:
+    """Take one away, on record; False where there is none."""
+    now = system_clock()
+    recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
+    try:
+        with state.store.writing() as tx:
+            found = tx.one("SELECT account, region FROM kms_xks_credential WHERE access_key_id = ?", access_key_id)
+            if found is None:
+                return False
+            xks_credentials.delete(tx, access_key_id)
+            item = _credential_item(access_key_id, found[0], found[1], deleted=True)
+            recorder.write(_service_event("kms.amazonaws.com", "DeleteXksCredential", item, now), None, [item])
+    finally:
+        recorder.close()
+    return True
+
+
+def _credential_item(access_key_id: str, account: str, region: str, *, deleted: bool = False) -> ConfigurationItem:
+    arn = f"arn:aws:kms:{region}:{account}:xks-credential/{access_key_id}"
+    kind = "Garrison::KMS::XksCredential"
+    return ConfigurationItem(type=kind, id=access_key_id, arn=arn, account=account, region=region, deleted=deleted)
 
 
 def _service_event(source: str, name: str, item: ConfigurationItem, now: float) -> Event:

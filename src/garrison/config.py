@@ -68,6 +68,14 @@ class Settings:
     """Seconds that a client has to send a request's head, and again its body."""
     max_connections: int = 1024
     """Connections that one worker holds at once."""
+    xks_routes: str = ""
+    """Where names of external key store proxies lead: `NAME=ADDRESS:PORT`, separated by commas; public names need none."""
+    xks_authorities: Path | None = None
+    """Certificate authorities, PEM, that external key store proxies are trusted by; the system's where empty."""
+    xks_timeout: float = 0.25
+    """Seconds that an external key store proxy has for one request."""
+    hsm_clusters: Path | None = None
+    """TOML file that says which PKCS#11 token each CloudHsmClusterId stands for."""
 
     @property
     def database(self) -> str | Path:
@@ -85,6 +93,18 @@ class Settings:
         return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
+    def xks_addresses(self) -> dict[str, tuple[str, int]]:
+        """``xks_routes`` by name. Raises ValueError where it has not the form."""
+        found: dict[str, tuple[str, int]] = {}
+        for route in filter(None, self.xks_routes.split(",")):
+            name, equals, address = route.strip().partition("=")
+            host, colon, port = address.rpartition(":")
+            if not (name and equals and host and colon) or not 0 < int(port) < 65536:
+                raise ValueError(route)
+            found[name] = (host.strip("[]"), int(port))
+        return found
+
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the listener."""
         return is_loopback(self.host)
@@ -92,7 +112,7 @@ class Settings:
 
 _NAMES = frozenset(field.name for field in fields(Settings))
 _LEVELS = ("debug", "info", "warning", "error")
-_LIMITS = ("max_body_bytes", "max_head_bytes", "max_connections", "read_timeout")
+_LIMITS = ("max_body_bytes", "max_head_bytes", "max_connections", "read_timeout", "xks_timeout")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 
@@ -213,6 +233,14 @@ def _path(value: Any) -> Path:  # noqa: ANN401 - the same
 _READERS: Mapping[str, Callable[[Any], Any]] = {"bool": _boolean, "int": _integer, "float": _number, "str": _text, "Path": _path}
 
 
+def _has_routes(settings: Settings) -> bool:
+    try:
+        _ = settings.xks_addresses
+    except ValueError:
+        return False
+    return True
+
+
 def _check_values(settings: Settings) -> None:
     for wrong, problem in _problems(settings):
         if wrong:
@@ -230,6 +258,7 @@ def _problems(settings: Settings) -> Iterator[tuple[bool, str]]:
     yield settings.log_level not in _LEVELS, f"log_level `{settings.log_level}` is none of {', '.join(_LEVELS)}"
     yield bool(settings.store) and not re.match(r"postgres(ql)?://", settings.store), "store is no postgresql:// URL"
     yield (settings.tls_cert is None) != (settings.tls_key is None), "tls_cert and tls_key go together"
+    yield not _has_routes(settings), f"xks_routes `{settings.xks_routes}` has not the form NAME=ADDRESS:PORT"
     for name in _LIMITS:
         yield getattr(settings, name) <= 0, f"{name} must be more than 0, was {getattr(settings, name)}"
     yield (

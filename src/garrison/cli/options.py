@@ -36,6 +36,10 @@ _HELP = {
     "max_head_bytes": "Largest request line and headers together.",
     "read_timeout": "Seconds that a client has for a request's head, and again for its body.",
     "max_connections": "Connections that one worker holds at once.",
+    "xks_routes": "NAME=ADDRESS:PORT, comma-separated: where names of external key store proxies lead.",
+    "xks_authorities": "Certificate authorities, PEM, that external key store proxies are trusted by.",
+    "xks_timeout": "Seconds that an external key store proxy has for one request.",
+    "hsm_clusters": "TOML file: the PKCS#11 token of each CloudHsmClusterId.",
 }
 
 STATE = ("data_dir", "root_key_file", "store")

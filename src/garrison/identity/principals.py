@@ -150,6 +150,12 @@ class Principals:
             found = self._load_inputs(credential, policies, arns, key)
         return found
 
+    def acting(self, account: str, owner_id: str, access_key_id: str) -> Credential | None:
+        """A user as whom a credential of another kind than an access key calls; None where it is gone. It has no secret here."""
+        made_of: set[Dependency] = set()
+        principal = self._owner(self._store.reading(), account, owner_id, access_key_id, made_of)
+        return None if principal is None else Credential("", principal, owner_id)
+
     def owner_inputs(self, account: str, owner_id: str) -> PolicyInputs:
         """A user's or role's policies by its unique id, without any session's (the policy simulator)."""
         made_of: set[Dependency] = set()

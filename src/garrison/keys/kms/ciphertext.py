@@ -108,7 +108,11 @@ class Material(Secret):
         except InvalidTag:
             raise Unreadable from None
 
-    def _derive(self, salt: bytes) -> bytes:
+    def cipher(self, label: bytes, salt: bytes) -> AESGCM:
+        """A cipher of its own for one message of another form than this module's: another label, a salt never used before."""
+        return AESGCM(self._derive(salt, label))
+
+    def _derive(self, salt: bytes, label: bytes = _LABEL) -> bytes:
         return KBKDFHMAC(
             algorithm=_SHA256,
             mode=Mode.CounterMode,
@@ -116,7 +120,7 @@ class Material(Secret):
             rlen=4,
             llen=4,
             location=CounterLocation.BeforeFixed,
-            label=_LABEL,
+            label=label,
             context=salt,
             fixed=None,
         ).derive(self._key)
