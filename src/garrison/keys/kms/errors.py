@@ -396,7 +396,7 @@ def message_type(kind: str, with_what: str) -> CommonError:
     return validation(f"Message type {kind} is incompatible with {with_what}.")
 
 
-class WordlessValidation(ModelledError):
+class WordlessValidationError(ModelledError):
     """A ValidationException, which the model does not have, with an empty message: a common error would get words of its own."""
 
     code = "ValidationException"
@@ -404,9 +404,9 @@ class WordlessValidation(ModelledError):
     status = 400
 
 
-def peer_key() -> WordlessValidation:
+def peer_key() -> WordlessValidationError:
     """DeriveSharedSecret with a public key that is none, or of another curve: AWS says no word more."""
-    return WordlessValidation("")
+    return WordlessValidationError("")
 
 
 def pending_window(days: int, shortest: int, longest: int) -> CommonError:
