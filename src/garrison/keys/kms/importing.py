@@ -7,7 +7,8 @@ Sources: KMS API Reference, "GetParametersForImport", "ImportKeyMaterial", "Dele
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from garrison.api import kms as api
@@ -15,14 +16,17 @@ from garrison.audit import Recorder
 from garrison.core.clock import iso8601
 from garrison.core.context import Context
 from garrison.core.ids import Random, system_random
-from garrison.core.operation import operation
+from garrison.core.operation import PREPARED, operation
 from garrison.core.ports import Transaction
 from garrison.keys.kms import conditions, errors, items, materials, names, states, wrapping
+from garrison.keys.kms.algorithms.rsa import RsaKey
 from garrison.keys.kms.cryptographic import without_blobs
+from garrison.keys.kms.keymaker import KEYMAKER
 from garrison.keys.kms.lifecycle import caller, own_key
 from garrison.keys.kms.live import LiveKey, LiveKeys
 from garrison.keys.kms.rotation import related
 from garrison.keys.kms.service_events import service_event
+from garrison.keys.kms.specs import SPECS as KEY_SPECS
 from garrison.store import Store
 
 NEW, EXISTING = "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"
@@ -64,7 +68,8 @@ def get_parameters_for_import(ctx: Context, req: api.GetParametersForImportReque
         raise errors.not_built("WrappingKeySpec", req.wrapping_key_spec)
     if not wrapping.fits(req.wrapping_algorithm, req.wrapping_key_spec, key.spec):
         raise errors.wrapping(req.wrapping_algorithm, req.wrapping_key_spec, key.spec)
-    private, public = wrapping.make(wrapping.SPECS[req.wrapping_key_spec])
+    private = KEYMAKER.make(KEY_SPECS[req.wrapping_key_spec], ctx.random)
+    public = RsaKey("", private).public()
     until = float(int(ctx.now) + wrapping.HOURS * _HOUR)
     token = wrapping.Token(key.region, key.key_id, req.wrapping_algorithm, until, private)
     return api.GetParametersForImportResponse(
@@ -93,15 +98,28 @@ def _audit(req: api.ImportKeyMaterialRequest) -> Mapping[str, Any]:
     )
 
 
-@operation("kms", resource=own_key, context=_expiry, audit_request=_audit)
-def import_key_material(ctx: Context, req: api.ImportKeyMaterialRequest) -> api.ImportKeyMaterialResponse:
-    """Give a key the material that its owner made: the first, the same again, or new material for a rotation on demand."""
-    key = names.locked(ctx, req.key_id)
+def _slow_to_prove(ctx: Context, req: api.ImportKeyMaterialRequest) -> Callable[[], bytes] | None:
+    """Proving that RSA material is made of primes takes up to a quarter of a second: beside the loop, before the transaction."""
+    key = names.own(ctx, req.key_id).key
+    _importable(ctx, key, req)
+    return partial(_unwrapped, ctx, key, req) if KEY_SPECS[key.spec].slow else None
+
+
+def _importable(ctx: Context, key: LiveKey, req: api.ImportKeyMaterialRequest) -> float | None:
+    """When the material would expire. Raises what the request or the key's state has against it."""
     _must_take_material(key)
     states.check("ImportKeyMaterial", key)
     valid_to = _valid_to(ctx, req)
     _must_be_for_symmetric(key, req)
-    secret = _unwrapped(ctx, key, req)
+    return valid_to
+
+
+@operation("kms", resource=own_key, context=_expiry, audit_request=_audit, prepare=_slow_to_prove)
+def import_key_material(ctx: Context, req: api.ImportKeyMaterialRequest) -> api.ImportKeyMaterialResponse:
+    """Give a key the material that its owner made: the first, the same again, or new material for a rotation on demand."""
+    key = names.locked(ctx, req.key_id)
+    valid_to = _importable(ctx, key, req)
+    secret = ctx.scratch[PREPARED] if PREPARED in ctx.scratch else _unwrapped(ctx, key, req)
     material_id = _id_of(ctx, key, secret)
     if req.key_material_id not in {None, material_id}:
         raise errors.not_the_material("it is not that of the KeyMaterialId")

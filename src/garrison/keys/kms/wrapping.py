@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_der_private_key,
 )
 
@@ -54,15 +53,6 @@ class Token(msgspec.Struct, frozen=True, array_like=True):
     expires_at: float
     private: bytes
     """The wrapping key: PKCS #8, DER."""
-
-
-def make(bits: int) -> tuple[bytes, bytes]:
-    """A wrapping key: its private half (PKCS #8) and its public one (SubjectPublicKeyInfo), DER. Takes up to seconds."""
-    private = rsa.generate_private_key(65537, bits)
-    return (
-        private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
-        private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-    )
 
 
 def seal(sealer: Sealer, token: Token) -> bytes:
