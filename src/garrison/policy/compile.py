@@ -202,11 +202,20 @@ def mark_of(kind: PolicyKind, text: str) -> str:
 class PolicySet:
     """Several policies of one type that act together: an Allow in any is an Allow of the set."""
 
-    __slots__ = ("_memo", "policies")
+    __slots__ = ("_labels", "_memo", "policies")
 
     def __init__(self, policies: Sequence[Policy] = ()) -> None:
         self.policies = tuple(policies)
         self._memo: dict[str, tuple[Bucket, Bucket]] = {}
+        self._labels: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+    @property
+    def labels(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Each policy once: its ARN or id, and its mark; put together at the first look."""
+        if self._labels is None:
+            once = dict.fromkeys(self.policies)
+            self._labels = tuple(policy.arn or policy.id for policy in once), tuple(policy.mark for policy in once)
+        return self._labels
 
     def buckets(self, action: str) -> tuple[Bucket, Bucket]:
         """The Deny and the Allow statements that speak of ``action`` (in any case)."""

@@ -97,17 +97,31 @@ class Decision:
                 yield policy
 
     def _in_play(self) -> Iterator[Policy]:
-        for level in self.rcps:
-            yield from level.policies
-        for level in self.inputs.scps:
-            yield from level.policies
+        for policies in self._sets():
+            yield from policies.policies
+
+    def _sets(self) -> Iterator[PolicySet]:
+        yield from self.rcps
+        yield from self.inputs.scps
         if self.resource_policy is not None:
-            yield self.resource_policy
-        yield from self.inputs.identity.policies
+            yield self.resource_policy.alone
+        yield self.inputs.identity
         if self.inputs.boundary is not None:
-            yield from self.inputs.boundary.policies
-        for sessions in self.inputs.sessions:
-            yield from sessions.policies
+            yield self.inputs.boundary
+        yield from self.inputs.sessions
+
+    def labels(self) -> tuple[list[str], list[str]]:
+        """ARN or id, and mark, of every policy that was in play, in the order of evaluation.
+
+        For the record that each call leaves: the sets have them ready.
+        """
+        names: list[str] = []
+        marks: list[str] = []
+        for policies in self._sets():
+            found, marked = policies.labels
+            names += found
+            marks += marked
+        return names, marks
 
     @property
     def missing_keys(self) -> tuple[str, ...]:

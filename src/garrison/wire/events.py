@@ -131,14 +131,15 @@ def decision_record(exchange: Exchange) -> DecisionRecord | None:
 
 
 def _record(decision: Decision) -> DecisionRecord:
-    request, considered = decision.request, tuple(decision.considered())
+    request = decision.request
+    considered, marks = decision.labels()
     return DecisionRecord(
         outcome=decision.outcome,
         action=request.action,
         resource=request.resource,
         policy_type=decision.decided_by,
         matched=[Matched(ref.policy_arn or ref.policy_id, ref.index, ref.sid, ref.effect) for ref in decision.matched_statements],
-        considered=[policy.arn or policy.id for policy in considered],
-        marks=[policy.mark for policy in considered],
+        considered=considered,
+        marks=marks,
         keys=request.context.known() if isinstance(request.context, GlobalContext) else {},
     )

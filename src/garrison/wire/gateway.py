@@ -179,22 +179,18 @@ class Gateway:
         ``refused``: why its body was not read. It is answered in its protocol then, as far as its head tells it.
         """
         exchange = self._exchange(request, call)
-        with self._failing(exchange):
+        try:
             self._take(exchange, refused)
+        except Exception as error:  # noqa: BLE001 - whatever is raised becomes the call's answer
+            self._failed(exchange, error)
         return exchange
 
-    @contextlib.contextmanager
-    def _failing(self, exchange: Exchange) -> Iterator[None]:
-        """Whatever is raised becomes the call's answer."""
-        try:
-            yield
-        except ServiceError as error:
-            exchange.error = error
-        except Exception:
-            log.exception("a call failed inside", extra={"request_id": exchange.request_id})
-            exchange.error = CommonError("internal")
-        if exchange.error is not None:
-            self._fail(exchange, exchange.error)
+    def _failed(self, exchange: Exchange, error: Exception) -> None:
+        if not isinstance(error, ServiceError):
+            log.error("a call failed inside", exc_info=error, extra={"request_id": exchange.request_id})
+            error = CommonError("internal")
+        exchange.error = error
+        self._fail(exchange, error)
 
     def _take(self, exchange: Exchange, refused: CommonError | None) -> None:
         if refused is not None:
@@ -204,6 +200,9 @@ class Gateway:
             step(self, exchange)
             if exchange.waits_for is not None:
                 return
+        if exchange.error is not None:
+            # What was put off by one step and raised by none after it is an error all the same.
+            raise exchange.error
 
     async def _wait(self, exchange: Exchange, work: Callable[[], None]) -> None:
         """Do what the call waits for on a thread, then take its last step. The loop serves others meanwhile."""
@@ -211,7 +210,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         if self.beside is None:
             self.beside = ThreadPoolExecutor(BESIDE_THREADS, "beside")
-        with self._failing(exchange):
+        try:
             if self._beside_now >= BESIDE_CALLS:
                 raise CommonError("throttled")
             self._beside_now += 1
@@ -222,6 +221,8 @@ class Gateway:
             # What others changed meanwhile is heard of before a write acts on it.
             self.store.refresh()
             self._run(exchange)
+        except Exception as error:  # noqa: BLE001 - as in `handle`
+            self._failed(exchange, error)
 
     def _exchange(self, request: Request, call: Call) -> Exchange:
         return Exchange(request, call, self.clock(), uuid4(), codec(_FALLBACK))
