@@ -211,8 +211,7 @@ class Gateway:
         if self.beside is None:
             self.beside = ThreadPoolExecutor(BESIDE_THREADS, "beside")
         try:
-            if self._beside_now >= BESIDE_CALLS:
-                raise CommonError("throttled")
+            self._room_beside()
             self._beside_now += 1
             try:
                 await asyncio.shield(loop.run_in_executor(self.beside, work))
@@ -223,6 +222,11 @@ class Gateway:
             self._run(exchange)
         except Exception as error:  # noqa: BLE001 - as in `handle`
             self._failed(exchange, error)
+
+    def _room_beside(self) -> None:
+        """Raises CommonError("throttled") where as many calls wait beside the loop as may."""
+        if self._beside_now >= BESIDE_CALLS:
+            raise CommonError("throttled")
 
     def _exchange(self, request: Request, call: Call) -> Exchange:
         return Exchange(request, call, self.clock(), uuid4(), codec(_FALLBACK))
