@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.support.clients import Done, boto, run, terraform_mirror
+from tests.support.clients import Done, boto, run, temporary, terraform_mirror
 from tests.support.needs import ROOT
 from tests.support.server import Server, clean_environment
 
@@ -19,11 +21,11 @@ PREFIX = "terraform"
 class Terraform:
     """One working directory."""
 
-    def __init__(self, program: str, mirror: Path, server: Server, folder: Path) -> None:
+    def __init__(self, program: str, mirror: Path, server: Server, folder: Path, source: str) -> None:
         self.program = program
         self.folder = folder
         folder.mkdir()
-        shutil.copy(ROOT / "tests" / "e2e" / "terraform" / "main.tf", folder)
+        shutil.copy(ROOT / "tests" / "e2e" / "terraform" / source, folder)
         rc = folder / "terraform.rc"
         rc.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n', encoding="utf-8")
         admin = server.credentials.admin
@@ -45,16 +47,26 @@ class Terraform:
         return run([self.program, *arguments], self.environment, self.folder)
 
 
-@pytest.fixture
-def terraform(server: Server, tmp_path: Path) -> Iterator[Terraform]:
+def at_work(server: Server, folder: Path, source: str) -> Iterator[Terraform]:
+    """A working directory with its provider; what is left in it is destroyed at the end."""
     program, mirror = shutil.which("terraform"), terraform_mirror()
     if program is None or mirror is None:
         pytest.skip("Terraform and a local mirror of its AWS provider are optional, and not on this machine")
-    made = Terraform(program, mirror, server, tmp_path / "terraform")
+    made = Terraform(program, mirror, server, folder, source)
     started = made("init", "-input=false", "-no-color")
     assert started.code == 0, started.err
     yield made
     made("destroy", "-auto-approve", "-input=false", "-no-color")
+
+
+@pytest.fixture
+def terraform(server: Server, tmp_path: Path) -> Iterator[Terraform]:
+    yield from at_work(server, tmp_path / "terraform", "main.tf")
+
+
+@pytest.fixture
+def terraform_of_keys(server: Server, tmp_path: Path) -> Iterator[Terraform]:
+    yield from at_work(server, tmp_path / "terraform", "kms/main.tf")
 
 
 def forget_role(terraform: Terraform, server: Server) -> None:
@@ -86,3 +98,34 @@ def test_apply_plan_destroy(terraform: Terraform, server: Server):
     assert f"{PREFIX}-ci" not in {user["UserName"] for user in iam.list_users()["Users"]}
     key = boto(server, "kms").describe_key(KeyId=outputs["key"]["value"])["KeyMetadata"]
     assert key["KeyState"] == "PendingDeletion"
+
+
+def test_keys(terraform_of_keys: Terraform, server: Server):
+    terraform, quiet = terraform_of_keys, ("-input=false", "-no-color")
+    applied = terraform("apply", "-auto-approve", *quiet)
+    assert applied.code == 0, applied.err
+    plan = terraform("plan", "-detailed-exitcode", *quiet)
+    assert plan.code == 0, f"drift right after apply:\n{plan.out}\n{plan.err}"
+    outputs = {name: one["value"] for name, one in terraform("output", "-json").json().items()}
+    assert outputs["alias_target"] == outputs["first"]
+    assert outputs["public_key"].startswith("-----BEGIN PUBLIC KEY-----")
+
+    # The grant's user reads what Terraform encrypted, under its context and no other.
+    made = temporary(boto(server, "iam").create_access_key(UserName=outputs["reader"]))
+    reader, blob = boto(server, "kms", made), base64.b64decode(outputs["ciphertext"])
+    assert reader.decrypt(CiphertextBlob=blob, EncryptionContext={"app": "web"})["Plaintext"] == b"correct horse"
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        reader.decrypt(CiphertextBlob=blob)
+    boto(server, "iam").delete_access_key(UserName=outputs["reader"], AccessKeyId=made.access_key_id)
+
+    # The alias moves to another key, and nothing else changes.
+    moved = terraform("apply", "-auto-approve", "-var", "target=second", *quiet)
+    assert moved.code == 0, moved.err
+    assert "0 added, 1 changed, 0 destroyed" in moved.out
+    kms = boto(server, "kms")
+    assert kms.describe_key(KeyId=f"alias/{PREFIX}-moving")["KeyMetadata"]["Arn"] == outputs["second"]
+
+    destroyed = terraform("destroy", "-auto-approve", *quiet)
+    assert destroyed.code == 0, destroyed.err
+    for name in ("first", "second"):
+        assert kms.describe_key(KeyId=outputs[name])["KeyMetadata"]["KeyState"] == "PendingDeletion"

@@ -97,8 +97,13 @@ def _target(ctx: Context, req: api.GetKeyRotationStatusRequest) -> Target:
 
 @operation("kms", resource=_target, context=caller, read=True)
 def get_key_rotation_status(ctx: Context, req: api.GetKeyRotationStatusRequest) -> api.GetKeyRotationStatusResponse:
-    """Tell whether a key's material is rotated automatically, and when next. No rotation on demand is ever under way."""
+    """Tell whether a key's material is rotated automatically, and when next. No rotation on demand is ever under way.
+
+    Asymmetric and HMAC keys have a status too, which is always false: Terraform asks for it of every key.
+    """
     key = _named(ctx, req).key
+    if key.spec != conditions.SYMMETRIC:
+        return api.GetKeyRotationStatusResponse(key_id=key.arn, key_rotation_enabled=False)
     must_rotate(key)
     life = key.life
     if life.rotation_days is None or key.state in states.LEAVING:

@@ -145,9 +145,7 @@ def test_the_list_in_pages(kms: Kms):
     assert seen == [NOW + at for at in range(5)]
 
 
-@pytest.mark.parametrize(
-    "operation", ["EnableKeyRotation", "DisableKeyRotation", "GetKeyRotationStatus", "RotateKeyOnDemand", "ListKeyRotations"]
-)
+@pytest.mark.parametrize("operation", ["EnableKeyRotation", "DisableKeyRotation", "RotateKeyOnDemand", "ListKeyRotations"])
 def test_keys_that_do_not_rotate(kms: Kms, operation: str):
     key = kms.new_key(key_spec="ECC_NIST_P256", key_usage="SIGN_VERIFY")
     with pytest.raises(api.UnsupportedOperationException):
@@ -159,9 +157,9 @@ def test_the_period_is_a_condition_key(kms: Kms):
     most = {"NumericLessThanEquals": {"kms:RotationPeriodInDays": "180"}}
     caller = user("alice", allow("kms:EnableKeyRotation", Condition=most))
     kms(caller, "EnableKeyRotation", key_id=key.key_id, rotation_period_in_days=180)
-    for members in ({"rotation_period_in_days": 181}, {}):
+    for days in (181, None):
         with pytest.raises(CommonError):
-            kms(caller, "EnableKeyRotation", key_id=key.key_id, **members)
+            kms(caller, "EnableKeyRotation", key_id=key.key_id, rotation_period_in_days=days)
 
 
 # -- multi-Region keys -------------------------------------------------------------------------------------------------
@@ -187,3 +185,10 @@ def test_a_primary_key_rotates_for_its_replicas(kms: Kms, recorder: Recorder):
             kms(root(), operation, region=OTHER_REGION, key_id=key.key_id)
     kms(root(), "DisableKeyRotation", key_id=key.key_id)
     assert status(kms, key, OTHER_REGION) == (False, None, None)
+
+
+@pytest.mark.parametrize(("spec", "usage"), [("ECC_NIST_P256", "SIGN_VERIFY"), ("HMAC_256", "GENERATE_VERIFY_MAC")])
+def test_the_status_of_keys_that_never_rotate(spec: str, usage: str, kms: Kms):
+    key = kms.new_key(key_spec=spec, key_usage=usage)
+    answer = kms(root(), "GetKeyRotationStatus", key_id=key.key_id)
+    assert answer == api.GetKeyRotationStatusResponse(key_id=key.arn, key_rotation_enabled=False)
