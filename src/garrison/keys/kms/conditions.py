@@ -6,10 +6,13 @@ Source: Service Authorization Reference, "Actions, resources, and condition keys
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from garrison.api import kms as api
 from garrison.core.context import Context
+
+if TYPE_CHECKING:
+    from garrison.keys.kms.live import LiveKey
 
 SYMMETRIC = "SYMMETRIC_DEFAULT"
 
@@ -20,6 +23,14 @@ def caller(ctx: Context) -> dict[str, Any]:
     if ctx.call.via:
         found["kms:ViaService"] = f"{ctx.call.via}.{ctx.region}.amazonaws.com"
     return found
+
+
+def unused(ctx: Context, key: LiveKey | None, last_use: float | None) -> dict[str, Any]:
+    """``kms:TrailingDaysWithoutKeyUsage``: whole days since a key was last used, or made where it never was."""
+    if key is None:
+        return {}
+    since = max(key.created_at, last_use or 0.0)
+    return {"kms:TrailingDaysWithoutKeyUsage": max(0, int((ctx.now - since) // 86_400))}
 
 
 def managing_grants(ctx: Context) -> dict[str, Any]:

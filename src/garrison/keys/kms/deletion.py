@@ -22,7 +22,12 @@ SHORTEST, LONGEST = 7, 30
 
 
 def _window(ctx: Context, req: api.ScheduleKeyDeletionRequest) -> dict[str, Any]:
-    return {**conditions.caller(ctx), "kms:ScheduleKeyDeletionPendingWindowInDays": req.pending_window_in_days or LONGEST}
+    key = names.own(ctx, req.key_id).found
+    return {
+        **conditions.caller(ctx),
+        **conditions.unused(ctx, key, names.last_use(ctx, key)),
+        "kms:ScheduleKeyDeletionPendingWindowInDays": req.pending_window_in_days or LONGEST,
+    }
 
 
 @operation("kms", resource=own_key, context=_window)

@@ -195,7 +195,12 @@ def enable_key(ctx: Context, req: api.EnableKeyRequest) -> None:
     _set_state(ctx, "EnableKey", req.key_id, states.ENABLED)
 
 
-@operation("kms", resource=own_key, context=caller)
+def _disabling(ctx: Context, req: api.DisableKeyRequest) -> dict[str, Any]:
+    key = names.own(ctx, req.key_id).found
+    return {**conditions.caller(ctx), **conditions.unused(ctx, key, names.last_use(ctx, key))}
+
+
+@operation("kms", resource=own_key, context=_disabling)
 def disable_key(ctx: Context, req: api.DisableKeyRequest) -> None:
     """Keep a key from being used, until it is enabled again."""
     _set_state(ctx, "DisableKey", req.key_id, states.DISABLED)

@@ -279,9 +279,14 @@ class LiveKeys:
                 policy=compiled(resolved),
                 policy_decides=True,
                 grants=self.grants.of_key(region, key_id),
-                keys=key_conditions(
-                    spec, usage, origin, multi_region=bool(multi_region), aliases=aliases, primary=primary == region
-                ),
+                keys={
+                    **key_conditions(
+                        spec, usage, origin, multi_region=bool(multi_region), aliases=aliases, primary=primary == region
+                    ),
+                    # The names of an earlier time, which policies may still use.
+                    "kms:CustomerMasterKeySpec": spec,
+                    "kms:CustomerMasterKeyUsage": usage,
+                },
             ),
             custody=custody,
             life=Life(rotation_days, rotation_at, on_demand, primary, regions, bool(expiries), min(expiries, default=None)),

@@ -101,6 +101,12 @@ def own(ctx: Context, key_id: str) -> Named:
     return _missing(ctx, found.target.arn, found.target.account, f"Key '{found.target.arn}' does not exist")
 
 
+def last_use(ctx: Context, key: LiveKey | None) -> float | None:
+    """When a key was last used; None where it never was, or where there is no key."""
+    use = None if key is None else live_keys(ctx).uses.newest(ctx.tx, key.region, key.key_id)
+    return None if use is None else use.at
+
+
 def locked(ctx: Context, key_id: str) -> LiveKey:
     """The key that :func:`own` names, as it stands while this write holds the lock. Raises NotFoundException."""
     key = own(ctx, key_id).key

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from garrison.api import kms as api
 from garrison.audit import Recorder
-from garrison.keys.kms import due_deletions
-from tests.support.kms import NOW, Kms, key_policy, root, root_statement
+from garrison.keys.kms import due_deletions, due_work, shredding
+from tests.support.importing import wrapped
+from tests.support.kms import ACCOUNT, NOW, REGION, Kms, key_policy, root, root_statement, user
 from tests.support.stores import Place
 
 DAY = 86_400
@@ -49,3 +52,48 @@ def test_the_order_of_lists_is_that_of_the_bytes(place: Place):
         kms(root(), "CreateAlias", alias_name=name, target_key_id=key.key_id)
     listed = [entry.alias_name for entry in kms(root(), "ListAliases").aliases]
     assert listed == ["alias/A", "alias/_", "alias/a", "alias/a-", "alias/a/", "alias/b"]
+
+
+def test_grants_of_a_key(place: Place):
+    kms = Kms(place.open(), place.sealer)
+    grantee = kms.person("user", "alice")
+    key = kms.new_key()
+    members: dict[str, Any] = {
+        "key_id": key.key_id,
+        "grantee_principal": grantee,
+        "operations": ["Encrypt"],
+        "name": "n",
+        "retiring_principal": grantee,
+    }
+    made, again = (kms(root(), "CreateGrant", **members) for _ in range(2))
+    assert made.grant_id == again.grant_id
+    assert kms(user("alice"), "Encrypt", key_id=key.key_id, plaintext=b"x", grant_tokens=[made.grant_token])
+    assert [one.grant_id for one in kms(root(), "ListGrants", key_id=key.key_id).grants] == [made.grant_id]
+    assert [one.grant_id for one in kms(root(), "ListRetirableGrants", retiring_principal=grantee).grants] == [made.grant_id]
+    kms(user("alice"), "RetireGrant", grant_token=made.grant_token)
+    assert kms(root(), "ListGrants", key_id=key.key_id).grants == []
+
+
+def test_rotation_import_replicas_and_the_proof_of_their_end(place: Place):
+    store, sealer = place.open(), place.sealer
+    kms = Kms(store, sealer)
+    recorder = Recorder(store, place.data_dir, sealer)
+    key = kms.new_key(multi_region=True)
+    kms(root(), "EnableKeyRotation", key_id=key.key_id, rotation_period_in_days=90)
+    blob = kms(root(), "Encrypt", key_id=key.key_id, plaintext=b"x").ciphertext_blob
+    assert due_work(store, recorder, kms.live, NOW + 90 * DAY) == 1
+    kms(root(), "ReplicateKey", key_id=key.key_id, replica_region="us-west-2")
+    kms(root(), "UpdatePrimaryRegion", key_id=key.key_id, primary_region="us-west-2")
+    assert kms(root(), "Decrypt", region="us-west-2", ciphertext_blob=blob).plaintext == b"x"
+    with store.writing() as tx:
+        kms.live.uses.save(tx, kms.live.uses.take())
+    store.commit()
+    used = kms(root(), "GetKeyLastUsage", region="us-west-2", key_id=key.key_id).key_last_usage
+    assert used.operation == "Decrypt"
+    imported = kms.new_key(origin="EXTERNAL")
+    members = wrapped(kms, imported, bytes(32), expiration_model="KEY_MATERIAL_EXPIRES", valid_to=NOW + DAY)
+    kms(root(), "ImportKeyMaterial", **members)
+    assert due_work(store, recorder, kms.live, NOW + DAY) == 1
+    report = shredding.materials_of(store.reading(), imported.key_id, None)
+    assert (len(report.gone), report.gone[0].account, report.gone[0].region, report.kept) == (1, ACCOUNT, REGION, [])
+    recorder.close()

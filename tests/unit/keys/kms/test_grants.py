@@ -432,7 +432,7 @@ def test_which_grant_to_retire_must_be_said_in_one_way(kms: Kms, key: api.KeyMet
     ],
 )
 def test_condition_keys_of_create_grant(kms: Kms, key: api.KeyMetadata, condition: dict[str, Any], *, allowed: bool):
-    members = {
+    members: dict[str, Any] = {
         "key_id": key.arn,
         "grantee_principal": ALICE,
         "retiring_principal": ALICE,
@@ -618,15 +618,16 @@ def test_the_audit_of_a_grant_shows_no_token(kms: Kms, key: api.KeyMetadata):
     assert made.grant_token not in json.dumps(row)
 
 
-def test_unknown_keys(kms: Kms, key: api.KeyMetadata):
+@pytest.mark.usefixtures("key")
+def test_unknown_keys(kms: Kms):
     missing = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
-    for operation, members in {
+    cases: dict[str, dict[str, Any]] = {
         "CreateGrant": {"grantee_principal": ALICE, "operations": ["Decrypt"]},
         "ListGrants": {},
         "RevokeGrant": {"grant_id": "0" * 64},
         "RetireGrant": {"grant_id": "0" * 64},
-    }.items():
+    }
+    for operation, members in cases.items():
         with pytest.raises(ServiceError, match="does not exist"):
             kms(root(), operation, key_id=missing, **members)
         refused(kms, root(), operation, key_id=missing.replace(ACCOUNT, OTHER), **members)
-    assert key

@@ -52,7 +52,7 @@ def test_a_replica_shares_id_and_material_and_nothing_else(kms: Kms, key: api.Ke
     blob = kms(root(), "Encrypt", key_id=key.key_id, plaintext=b"x", encryption_context={"a": "b"}).ciphertext_blob
     answer = replicate(kms, key, description="there", tags=[api.Tag(tag_key="team", tag_value="b")])
     replica = answer.replica_key_metadata
-    assert replica.arn == key.arn.replace(REGION, US)
+    assert replica.arn == (key.arn or "").replace(REGION, US)
     assert (replica.key_id, replica.key_state, replica.description) == (key.key_id, "Enabled", "there")
     assert answer.replica_tags == [api.Tag(tag_key="team", tag_value="b")]
     assert answer.replica_policy == kms(root(), "GetKeyPolicy", region=US, key_id=key.key_id).policy
@@ -109,7 +109,7 @@ def test_what_cannot_be_replicated(kms: Kms, key: api.KeyMetadata):
 
 def test_replicating_needs_permission_on_the_key_and_to_create_one_there(kms: Kms, key: api.KeyMetadata):
     there = {"StringEquals": {"kms:ReplicaRegion": US}}
-    members = {"key_id": key.key_id, "replica_region": US}
+    members: dict[str, Any] = {"key_id": key.key_id, "replica_region": US}
     for actions in (("kms:ReplicateKey",), ("kms:CreateKey",)):
         with pytest.raises(CommonError):
             kms(user("alice", allow(*actions)), "ReplicateKey", **members)

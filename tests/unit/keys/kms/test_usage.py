@@ -8,10 +8,12 @@ import pytest
 
 from garrison.api import kms as api
 from garrison.core.context import EVENT_ID
-from garrison.core.errors import ServiceError
+from garrison.core.errors import CommonError, ServiceError
 from garrison.core.operation import REGISTRY
 from garrison.keys.kms.live_uses import Use, Uses
-from tests.support.kms import NOW, REGION, Kms, root
+from tests.support.kms import NOW, REGION, Kms, allow, root, user
+
+DAY = 86_400
 
 TRACKED = {
     "Decrypt", "DeriveSharedSecret", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
@@ -112,6 +114,23 @@ def test_uses_of_a_key_that_is_gone_are_not_written(kms: Kms):
     kms.live.uses.note(REGION, "12345678-1234-1234-1234-123456789012", Use("Encrypt", NOW, "e", "r"))
     save(kms)
     assert kms.store.reading().all("SELECT * FROM kms_usage") == []
+
+
+@pytest.mark.parametrize("operation", ["DisableKey", "ScheduleKeyDeletion"])
+def test_days_without_use_are_a_condition_key(kms: Kms, operation: str):
+    """Whole days since the last use; of a key that was never used, since it was made."""
+    key = kms.new_key()
+    idle = {"NumericGreaterThanEquals": {"kms:TrailingDaysWithoutKeyUsage": "30"}}
+    caller = user("alice", allow(f"kms:{operation}", Condition=idle))
+    kms.now = NOW + 30 * DAY - 1
+    with pytest.raises(CommonError):
+        kms(caller, operation, key_id=key.key_id)
+    kms(root(), "Encrypt", key_id=key.key_id, plaintext=b"x")
+    kms.now = NOW + 59 * DAY
+    with pytest.raises(CommonError):
+        kms(caller, operation, key_id=key.key_id)
+    kms.now = NOW + 60 * DAY
+    kms(caller, operation, key_id=key.key_id)
 
 
 def test_every_operation_of_the_model_is_tracked_and_names_its_event():
