@@ -146,6 +146,8 @@ class DecisionRecord(msgspec.Struct, omit_defaults=True):
     policy_type: str = ""
     """What decided: ``identity``, ``resource``, ``boundary``, ``session``, ``scp``, ``rcp`` ..."""
     matched: Sequence[Matched] = ()
+    grant: str = ""
+    """The id of the grant that stood in for the resource's policy."""
     considered: Sequence[str] = ()
     """Every policy that was looked at."""
     marks: Sequence[str] = ()

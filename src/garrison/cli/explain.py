@@ -259,6 +259,8 @@ def _decision(decision: Mapping[str, Any], policies: Sequence[Seen]) -> Iterator
     for matched in decision.get("matched", ()):
         decided.add((matched["policy"], matched["statement"]))
         yield from _matched(matched, by_name.get(matched["policy"]))
+    if decision.get("grant"):
+        yield f"    decided by  grant {decision['grant']} in the place of the resource's policy"
     for seen in policies:
         yield from _policy(seen, decided)
     if not policies and decision.get("policy_type") != "root":

@@ -139,6 +139,7 @@ def _record(decision: Decision) -> DecisionRecord:
         resource=request.resource,
         policy_type=decision.decided_by,
         matched=[Matched(ref.policy_arn or ref.policy_id, ref.index, ref.sid, ref.effect) for ref in decision.matched_statements],
+        grant=decision.grant,
         considered=considered,
         marks=marks,
         keys=request.context.known() if isinstance(request.context, GlobalContext) else {},
