@@ -7,9 +7,9 @@ A document is a COSE_Sign1 (RFC 9052) in ES384 over a CBOR map. Source of its fi
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import cbor2
 from cryptography import x509
@@ -41,6 +41,25 @@ _MAX_BUNDLE: Final = 16
 _REGISTERS: Final = {"pcrs": 32, "nitrotpm_pcrs": 24}
 """The field of the registers, which says what attests, and how many there may be."""
 _RSA_BITS: Final = range(2048, 4097)
+
+
+def _sign1(value: object, _immutable: object) -> cbor2.CBORTag:
+    return cbor2.CBORTag(_COSE_SIGN1, value)
+
+
+def _no_tag(_value: object, _immutable: object) -> NoReturn:
+    msg = "a tag that no document has"
+    raise ValueError(msg)
+
+
+class _Tags(dict[int, Callable[[Any, Any], Any]]):
+    """The one tag of documents. The library would make dates, patterns and references of others, before anything is proven."""
+
+    def __missing__(self, tag: int) -> Callable[[Any, Any], Any]:
+        return _no_tag
+
+
+_TAGS: Final = _Tags({_COSE_SIGN1: _sign1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +120,12 @@ def _decoded(raw: bytes) -> Any:  # noqa: ANN401 - CBOR holds values of any type
     stream = io.BytesIO(raw)
     try:
         found = cbor2.CBORDecoder(
-            stream, max_depth=_MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False, read_size=1
+            stream,
+            max_depth=_MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            semantic_decoders=_TAGS,
+            read_size=1,
         ).decode()
     except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
         msg = "the document is no CBOR"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import random
+import re
+import uuid
+from fractions import Fraction
 from typing import Any
 
 import cbor2
@@ -163,6 +167,15 @@ def test_forms_that_are_no_cose_sign1(hypervisor: Hypervisor):
         bytes(document.MAX_BYTES + 1),
     ):
         refused(blob, hypervisor)
+
+
+@pytest.mark.parametrize(
+    "value", [re.compile("a+"), dt.datetime(2026, 1, 1, tzinfo=dt.UTC), Fraction(1, 3), uuid.UUID(int=1), 1 << 70]
+)
+def test_nothing_is_made_of_tags(value: Any, hypervisor: Hypervisor):
+    assert "no CBOR" in refused(cbor2.dumps(value), hypervisor)
+    assert "no CBOR" in refused(hypervisor.document(user_data=value), hypervisor)
+    assert "no CBOR" in refused(cbor2.dumps([ES384, {4: value}, b"x", bytes(96)]), hypervisor)
 
 
 def test_a_key_twice_in_a_map(hypervisor: Hypervisor):
