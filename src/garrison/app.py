@@ -30,12 +30,14 @@ from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
 from garrison.keys.attestation import RootsError, read_roots
+from garrison.keys.custody import Custody, Secrets, custody_of
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms import xks_credentials
 from garrison.keys.kms.custom.stores import Cluster, LiveStores, read_clusters
 from garrison.keys.kms.due import due_work
 from garrison.keys.kms.live import LiveKeys
 from garrison.keys.kms.xks_credentials import XksCredential
+from garrison.keys.memory import no_core_dumps
 from garrison.keys.xks.client import XksClient
 from garrison.keys.xks.http import Routes
 from garrison.store import SchemaError, Store, open_store
@@ -126,6 +128,8 @@ class Worker:
     def _hear_of_others(self) -> None:
         """Where other nodes cannot be heard, what is cached may be stale: the gateway refuses calls until they can."""
         if not self.state.settings.store:
+            # Of this node's own processes too, though no call comes: a root key may be on its way out.
+            self.state.store.refresh()
             return
         try:
             self.state.store.poll()
@@ -214,17 +218,32 @@ def open_state(settings: Settings, slot: int, keyring: Keyring | None = None, *,
         return _open_state(settings, slot, keyring)
     if settings.dev:
         return _open_state(settings, slot, Keyring.ephemeral())
-    if settings.root_key_file.exists():
-        return _open_state(settings, slot, Keyring.open(settings.root_key_file))
+    no_core_dumps()
+    kept = custody(settings)
+    if kept.exists:
+        return _open_state(settings, slot, Keyring(kept.load()))
     if not first or (settings.data_dir / "garrison.db").exists():
         raise _no_root_key(settings)
-    made = Keyring.create(settings.root_key_file)
+    made = Keyring.create(settings.root_key_file) if kept.kind == "file" else Keyring.ephemeral()
+    if kept.kind != "file":
+        made.entrust(kept.keep)
     try:
         return _open_state(settings, slot, made)
     except SchemaError as error:
         # There is state on the database server, and it was written under a root key that is not here: the new one is of no use.
         settings.root_key_file.unlink()
         raise _no_root_key(settings) from error
+
+
+def custody(settings: Settings, root_key: str | None = None, secrets: Secrets | None = None) -> Custody:
+    """Who keeps the root key, as the settings say, or another one (``root_key``). Raises ConfigError."""
+    text = root_key if root_key is not None else settings.root_key or "file:"
+    found = secrets or Secrets(settings.passphrase_file, settings.passphrase_fd if settings.passphrase_fd >= 0 else None)
+    try:
+        return custody_of(text, settings.root_key_file, found)
+    except ValueError as error:
+        msg = f"root_key `{text}` must be {error}"
+        raise ConfigError(msg) from error
 
 
 def _open_state(settings: Settings, slot: int, keyring: Keyring) -> State:

@@ -33,7 +33,13 @@ class Settings:
     data_dir: Path
     """Where state is kept (made with mode 0700)."""
     root_key_file: Path
-    """The root key: outside the data directory, so that a copy of one is useless without the other."""
+    """The root key, or the file that holds it sealed: outside the data directory, so that a copy of one opens nothing."""
+    root_key: str = ""
+    """Who keeps the root key: `file:PATH`, `passphrase:PATH`, `pkcs11:PATH?module=..&token=..&key=..`, `kms:ARN@ENDPOINT`."""
+    passphrase_file: Path | None = None
+    """Where the passphrase or PIN is read from; with neither this nor `passphrase_fd` the terminal is asked."""
+    passphrase_fd: int = -1
+    """An open descriptor from which the passphrase or PIN is read."""
     host: str = "127.0.0.1"
     """Address to listen on; anything but loopback needs TLS."""
     port: int = 4566
@@ -173,14 +179,29 @@ def _checked(values: dict[str, Any]) -> Settings:
         if custom
         else platformdirs.user_config_path("garrison").absolute() / "root.key"
     )
-    root_key: Path = typed.pop("root_key_file", None) or default_key
-    # Links and `..` are followed: what counts is where the bytes would lie.
-    if root_key.resolve().is_relative_to(data_dir.resolve()):
-        msg = f"the root key `{root_key}` may not lie in the data directory `{data_dir}`"
+    named = _file_in(typed.get("root_key", ""))
+    given: Path | None = typed.pop("root_key_file", None)
+    if named is not None and given is not None and named != given:
+        msg = f"root_key names the file `{named}`, and root_key_file another one, `{given}`"
         raise ConfigError(msg)
-    settings = Settings(data_dir=data_dir, root_key_file=root_key, **typed)
+    root_key_file = named or given or default_key
+    if str(typed.get("root_key", "")).startswith("kms:") and root_key_file.suffix != ".kms":
+        # A file of its own: what it holds is no root key, and a root key may lie under the other name.
+        root_key_file = root_key_file.with_name(f"{root_key_file.name}.kms")
+    # Links and `..` are followed: what counts is where the bytes would lie.
+    if root_key_file.resolve().is_relative_to(data_dir.resolve()):
+        msg = f"the root key `{root_key_file}` may not lie in the data directory `{data_dir}`"
+        raise ConfigError(msg)
+    settings = Settings(data_dir=data_dir, root_key_file=root_key_file, **typed)
     _check_values(settings)
     return settings
+
+
+def _file_in(root_key: str) -> Path | None:
+    """The file that ``root_key`` names, if it does: what another KMS sealed lies beside ``root_key_file``."""
+    kind, _, rest = root_key.partition(":")
+    path = rest.partition("?")[0]
+    return None if kind == "kms" or not path else _path(path)
 
 
 def _typed(name: str, value: Any) -> Any:  # noqa: ANN401 - a setting may be of any type

@@ -161,3 +161,36 @@ def test_memory_takes_no_store_and_one_worker():
 def test_the_database_is_the_store_or_the_directory(tmp_path: Path):
     assert loaded({"data_dir": str(tmp_path / "d")}).database == tmp_path / "d"
     assert loaded({"store": "postgresql:///x"}).database == "postgresql:///x"
+
+
+@pytest.mark.parametrize(
+    ("root_key", "file"),
+    [
+        ("", "data.root-key"),
+        ("passphrase:", "data.root-key"),
+        ("passphrase:{}/p", "p"),
+        ("pkcs11:{}/t?module=m&token=t&key=k", "t"),
+        ("kms:arn:aws:kms:us-east-1:111122223333:key/x@http://127.0.0.1:1", "data.root-key.kms"),
+    ],
+)
+def test_the_file_of_the_root_key_is_the_one_that_its_custody_names(tmp_path: Path, root_key: str, file: str):
+    found = loaded({"data_dir": str(tmp_path / "data"), "root_key": root_key.format(tmp_path)})
+    assert found.root_key_file == tmp_path / file
+
+
+def test_two_files_for_one_root_key(tmp_path: Path):
+    with pytest.raises(ConfigError, match="another one"):
+        loaded({"root_key": f"file:{tmp_path}/a", "root_key_file": f"{tmp_path}/b"})
+    with pytest.raises(ConfigError, match="may not lie in the data directory"):
+        loaded({"data_dir": str(tmp_path), "root_key": f"passphrase:{tmp_path}/a"})
+
+
+@pytest.mark.parametrize("routes", ["a", "a=b", "a=b:", "a=b:x", "=b:1", "a=:1", "a=b:0", "a=b:65536", "a=b:1,c"])
+def test_routes_that_lead_nowhere(routes: str):
+    with pytest.raises(ConfigError, match="NAME=ADDRESS:PORT"):
+        loaded({"xks_routes": routes})
+
+
+def test_routes_of_proxies():
+    assert loaded({"xks_routes": "a=127.0.0.1:1, b=[::1]:2"}).xks_addresses == {"a": ("127.0.0.1", 1), "b": ("::1", 2)}
+    assert loaded().xks_addresses == {}

@@ -49,6 +49,56 @@ def prove_shredded(subject: str, also: tuple[Path, ...], *, as_json: bool, **giv
     sys.exit({"shredded": 0, "readable": 1, "unknown": 2}[report.verdict])
 
 
+@keys.command()
+@click.option(
+    "--to",
+    default=None,
+    metavar="TEXT",
+    help="Who keeps the new root key, in the words of --root-key; who keeps the present one, without it.",
+)
+@click.option(
+    "--new-passphrase-file", default=None, type=click.Path(path_type=Path), help="The passphrase or PIN of the new custody."
+)
+@click.option("--new-passphrase-fd", default=None, type=int, metavar="NUMBER", help="Open descriptor with the same.")
+@settings_options(*STATE)
+def rewrap(
+    to: str | None,
+    new_passphrase_file: Path | None,
+    new_passphrase_fd: int | None,
+    **given: Any,  # noqa: ANN401 - options
+) -> None:
+    """Put a new root key in the present one's place while the server runs, and change who keeps it.
+
+    Everything sealed is sealed anew. Stopped at any point, the command goes on where it was when it is run again, and until it
+    has ended both root keys open everything. Backups made before open with the old root key alone: keep it as long as them.
+    """
+    from garrison import app  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.keys import rewrap as work  # noqa: PLC0415
+    from garrison.keys.custody import Secrets  # noqa: PLC0415
+    from garrison.keys.keyring import RootKeyError  # noqa: PLC0415
+
+    settings = settings_from(given)
+    secrets = Secrets(new_passphrase_file, new_passphrase_fd) if new_passphrase_file or new_passphrase_fd is not None else None
+    with opened(settings) as state:
+        kept, present = app.custody(settings, to, secrets), app.custody(settings)
+        if kept.path.resolve().is_relative_to(settings.data_dir.resolve()):
+            fail(f"the root key `{kept.path}` may not lie in the data directory", status=2)
+        if kept.path == present.path and kept.kind != present.kind:
+            fail(
+                f"{kept.path} is kept by `{present.kind}`: name another file, so that either can be read until the end", status=2
+            )
+        if work.unfinished(state.store):
+            click.echo("going on with what was begun before")
+        try:
+            count = work.rewrap(state.store, state.keyring, kept.keep)
+        except RootKeyError as error:
+            fail(str(error))
+        state.store.settle()
+    click.echo(f"{count} secrets sealed anew. The root key is now kept by {kept}")
+    if to is not None and to != settings.root_key:
+        click.echo(f"For the next start: --root-key '{to}', or GARRISON_ROOT_KEY. What kept the old one opens backups alone.")
+
+
 def _ciphertext(text: str) -> bytes:
     try:
         return Path(text[1:]).read_bytes() if text.startswith("@") else b64decode(text, validate=True)

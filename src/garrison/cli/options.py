@@ -18,7 +18,10 @@ from garrison.config import ConfigError, Settings, load_settings
 
 _HELP = {
     "data_dir": "Where state is kept.",
-    "root_key_file": "The root key; it may not lie in the data directory.",
+    "root_key_file": "The root key, or the file that holds it sealed; it may not lie in the data directory.",
+    "root_key": "Who keeps the root key: file:PATH, passphrase:PATH, pkcs11:PATH?module=..&token=..&key=.., kms:ARN@ENDPOINT.",
+    "passphrase_file": "File with the passphrase or PIN; without it and --passphrase-fd the terminal is asked.",
+    "passphrase_fd": "Open descriptor with the passphrase or PIN.",
     "host": "Address to listen on; anything but loopback needs TLS.",
     "port": "Port to listen on; 0 takes a free one.",
     "region": "Region for the profile and the credentials file.",
@@ -42,7 +45,7 @@ _HELP = {
     "hsm_clusters": "TOML file: the PKCS#11 token of each CloudHsmClusterId.",
 }
 
-STATE = ("data_dir", "root_key_file", "store")
+STATE = ("data_dir", "root_key_file", "root_key", "passphrase_file", "passphrase_fd", "store")
 """What every command that opens the state takes."""
 
 

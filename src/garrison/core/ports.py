@@ -40,8 +40,16 @@ class Sealer(Protocol):
         """The plaintext. Raises ValueError where the blob was altered, is of another purpose or another root."""
         ...
 
+    def sealed_now(self, purpose: str, blob: bytes, associated: bytes = b"") -> bool:
+        """Whether the present root key made the blob, and not one that it took the place of. Raises ValueError as unseal."""
+        ...
+
     def mac(self, purpose: str, message: bytes) -> bytes:
         """HMAC-SHA-256 (32 bytes) under a key derived for the purpose."""
+        ...
+
+    def follow(self, record: bytes) -> None:
+        """Learn from the store's record which root keys there are. Raises ValueError where the record is damaged."""
         ...
 
 

@@ -1,20 +1,25 @@
 """The keyring: the root key and what is derived from it.
 
-The root key is 32 random bytes in a file of its own, apart from the data directory: a copy of the data alone opens nothing.
+The root key is 32 random bytes, kept apart from the data directory (``custody``): a copy of the data alone opens nothing.
 It never encrypts anything itself. For each purpose a key is derived from it (HKDF-SHA-256, RFC 5869), so that a blob of one
 purpose is noise to every other, and the derived cipher objects are kept, since building one costs more than using it.
 
 A blob is ``version (1) | nonce (12) | ciphertext | tag (16)`` under AES-256-GCM (NIST SP 800-38D). Nonces are random, which is
 safe for 2**32 blobs a purpose (SP 800-38D, 8.3); whatever may be asked for more often than that, KMS ciphertexts above all,
 derives a key for each message instead (``keys.kms.ciphertext``).
+
+While one root takes the place of another (``rewrap``) both open; which one a blob was sealed under is found by trying. The store
+keeps a record of such a change, sealed under each root that may still be asked for: a process that has one of them learns of the
+others from it. MACs stay under the root that the installation began with: a chain of events must verify for years.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -23,9 +28,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from garrison.core.clock import Clock, system_clock
 from garrison.core.ids import Random, system_random
+from garrison.keys.ring import MOST, ROOT_BYTES, Ring
 
-ROOT_BYTES = 32
+_RECORD = "root-ring"
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
@@ -45,15 +52,17 @@ class Keyring:
     stays small.
     """
 
-    __slots__ = ("_ciphers", "_macs", "_random", "_root")
+    __slots__ = ("_ciphers", "_clock", "_macs", "_random", "_ring", "_turns")
 
-    def __init__(self, root: bytes, *, random: Random = system_random) -> None:
+    def __init__(self, root: bytes, *, random: Random = system_random, clock: Clock = system_clock) -> None:
         if len(root) != ROOT_BYTES:
             msg = f"a root key has {ROOT_BYTES} bytes, not {len(root)}"
             raise RootKeyError(msg)
-        self._root = root
+        self._ring = Ring(root)
+        self._turns = self._ring.turns
         self._random = random
-        self._ciphers: dict[str, AESGCM] = {}
+        self._clock = clock
+        self._ciphers: dict[str, list[AESGCM]] = {}
         self._macs: dict[str, HMAC] = {}
 
     def __repr__(self) -> str:
@@ -88,18 +97,7 @@ class Keyring:
 
         Raises RootKeyError where it is missing, no plain file, another user's, open to others than its owner, or not 32 bytes.
         """
-        with _opened(path) as descriptor:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                msg = f"{path} is no plain file"
-                raise RootKeyError(msg)
-            if found.st_uid not in {os.geteuid(), 0}:
-                msg = f"{path} must belong to the user that runs Garrison (uid {os.geteuid()}), belongs to uid {found.st_uid}"
-                raise RootKeyError(msg)
-            if stat.S_IMODE(found.st_mode) & 0o177:
-                msg = f"{path} must have mode 0600 or stricter, has {stat.S_IMODE(found.st_mode):04o}: run `chmod 600 {path}`"
-                raise RootKeyError(msg)
-            root = os.read(descriptor, ROOT_BYTES + 1)
+        root = read_private(path, ROOT_BYTES + 1)
         if len(root) != ROOT_BYTES:
             msg = (
                 f"{path} must hold {ROOT_BYTES} bytes, holds {'more' if len(root) > ROOT_BYTES else len(root)}: it is no root key"
@@ -114,8 +112,8 @@ class Keyring:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that tell root keys apart: kept with the data, they show that a root key is the wrong one."""
-        return self.mac("fingerprint", b"")[:8].hex()
+        """Sixteen hex digits that tell root keys apart."""
+        return fingerprint(self._ring.roots[0])
 
     def seal(self, purpose: str, plaintext: bytes, associated: bytes = b"") -> bytes:
         """A versioned blob that only this root key opens, for this purpose and these associated bytes."""
@@ -129,38 +127,142 @@ class Keyring:
         if len(nonce) != _NONCE_BYTES:
             msg = f"a nonce has {_NONCE_BYTES} bytes, not {len(nonce)}"
             raise ValueError(msg)
-        return _VERSION + nonce + self._cipher(purpose).encrypt(nonce, plaintext, _VERSION + associated)
+        return _VERSION + nonce + self._of_purpose(purpose)[0].encrypt(nonce, plaintext, _VERSION + associated)
 
     def unseal(self, purpose: str, blob: bytes, associated: bytes = b"") -> bytes:
         """The plaintext. Raises ValueError where the blob was altered, is of another purpose or another root key."""
+        return self._opened(purpose, blob, associated)[0]
+
+    def sealed_now(self, purpose: str, blob: bytes, associated: bytes = b"") -> bool:
+        """Whether the root that seals now made the blob, and not one that it took the place of. Raises ValueError as unseal."""
+        return self._opened(purpose, blob, associated)[1] == 0
+
+    def _opened(self, purpose: str, blob: bytes, associated: bytes) -> tuple[bytes, int]:
+        """The plaintext, and which of the roots sealed it."""
         if len(blob) < _SMALLEST or blob[:1] != _VERSION:
             msg = "not a sealed blob of a known version"
             raise ValueError(msg)
-        try:
-            return self._cipher(purpose).decrypt(blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :], _VERSION + associated)
-        except InvalidTag:
-            msg = "the blob was altered, or sealed for another purpose, other associated data or under another root key"
-            raise ValueError(msg) from None
+        nonce, sealed = blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :]
+        for at, cipher in enumerate(self._of_purpose(purpose)):
+            try:
+                return cipher.decrypt(nonce, sealed, _VERSION + associated), at
+            except InvalidTag:
+                continue
+        msg = "the blob was altered, or sealed for another purpose, other associated data or under another root key"
+        raise ValueError(msg)
 
     def mac(self, purpose: str, message: bytes) -> bytes:
         """HMAC-SHA-256 (32 bytes) under a key derived for the purpose."""
+        if self._turns != self._ring.turns:
+            self._of_purpose(purpose)
         keyed = self._macs.get(purpose)
         if keyed is None:
-            keyed = self._macs[purpose] = HMAC(self._derive("mac", purpose), SHA256())
+            keyed = self._macs[purpose] = HMAC(_derived(self._ring.mac_root, "mac", purpose), SHA256())
         copy = keyed.copy()
         copy.update(message)
         return copy.finalize()
 
-    def _cipher(self, purpose: str) -> AESGCM:
-        cipher = self._ciphers.get(purpose)
-        if cipher is None:
-            cipher = self._ciphers[purpose] = AESGCM(self._derive("seal", purpose))
-        return cipher
+    def _of_purpose(self, purpose: str) -> list[AESGCM]:
+        """A cipher for each root, the one that seals first."""
+        if self._turns != self._ring.turns:
+            # Another process of this server, or another keyring of this one, turned to other roots.
+            self._turns = self._ring.turns
+            self._ciphers.clear()
+            self._macs.clear()
+        ciphers = self._ciphers.get(purpose)
+        if ciphers is None:
+            ciphers = self._ciphers[purpose] = [AESGCM(_derived(root, "seal", purpose)) for root in self._ring.roots]
+        return ciphers
 
-    def _derive(self, use: str, purpose: str) -> bytes:
-        """A key for one use (``seal`` or ``mac``) and purpose; uses hold no NUL, so no two pairs meet."""
-        info = f"{use}\0{purpose}".encode()
-        return HKDF(algorithm=SHA256(), length=32, salt=_SALT, info=info).derive(self._root)
+    # One root in another's place
+
+    def entrust(self, keep: Callable[[bytes], None]) -> None:
+        """Give the root that seals to a custody."""
+        keep(self._ring.roots[0])
+
+    def begin_turn(self, root: bytes) -> bytes:
+        """The record that makes ``root`` the one that seals, while the present one still opens; :meth:`follow` takes it."""
+        roots = [root, *self._ring.roots][:MOST]
+        return _record([*roots], self._ring.mac_root, retire_at=None, readers=roots, random=self._random)
+
+    def end_turn(self, retire_at: float) -> bytes:
+        """The record once everything was sealed anew: the present root alone opens it, older ones go at ``retire_at``."""
+        roots = self._ring.roots
+        return _record(roots, self._ring.mac_root, retire_at=retire_at, readers=roots[:1], random=self._random)
+
+    def follow(self, record: bytes) -> None:
+        """Take the roots of a record that one of ours opens; nothing where none does. Raises ValueError where it is damaged."""
+        for entry in json.loads(record)["entries"]:
+            for root in self._ring.roots:
+                if entry["by"] == fingerprint(root):
+                    self._take(root, bytes.fromhex(entry["sealed"]))
+                    return
+
+    def _take(self, root: bytes, sealed: bytes) -> None:
+        opened = AESGCM(_derived(root, "seal", _RECORD)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], b"")
+        state = json.loads(opened)
+        roots = [bytes.fromhex(text) for text in state["roots"]]
+        if state["retire_at"] is not None and self._clock() >= state["retire_at"]:
+            del roots[1:]
+        mac_root = bytes.fromhex(state["mac_root"])
+        if (roots, mac_root) != (self._ring.roots, self._ring.mac_root):
+            self._ring.turn(roots, mac_root)
+
+
+def fingerprint(root: bytes) -> str:
+    """Sixteen hex digits that tell root keys apart, and say nothing of them."""
+    return _derived(root, "mac", "fingerprint")[:8].hex()
+
+
+def _derived(root: bytes, use: str, purpose: str) -> bytes:
+    """A key for one use (``seal`` or ``mac``) and purpose; uses hold no NUL, so no two pairs meet."""
+    info = f"{use}\0{purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=_SALT, info=info).derive(root)
+
+
+def _record(roots: list[bytes], mac_root: bytes, *, retire_at: float | None, readers: list[bytes], random: Random) -> bytes:
+    state = json.dumps({"roots": [root.hex() for root in roots], "mac_root": mac_root.hex(), "retire_at": retire_at}).encode()
+    entries = []
+    for reader in readers:
+        nonce = random(_NONCE_BYTES)
+        sealed = nonce + AESGCM(_derived(reader, "seal", _RECORD)).encrypt(nonce, state, b"")
+        entries.append({"by": fingerprint(reader), "sealed": sealed.hex()})
+    return json.dumps({"entries": entries}).encode()
+
+
+def read_private(path: Path, most: int) -> bytes:
+    """At most so many bytes of a secret's file.
+
+    Raises RootKeyError where it is missing, no plain file, another user's, or open to others than its owner.
+    """
+    with _opened(path) as descriptor:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            msg = f"{path} is no plain file"
+            raise RootKeyError(msg)
+        if found.st_uid not in {os.geteuid(), 0}:
+            msg = f"{path} must belong to the user that runs Garrison (uid {os.geteuid()}), belongs to uid {found.st_uid}"
+            raise RootKeyError(msg)
+        if stat.S_IMODE(found.st_mode) & 0o177:
+            msg = f"{path} must have mode 0600 or stricter, has {stat.S_IMODE(found.st_mode):04o}: run `chmod 600 {path}`"
+            raise RootKeyError(msg)
+        return os.read(descriptor, most)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Put a secret's file (0600) in the place of whatever was there: whole or not at all, and on disk. Raises RootKeyError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        _write_new(beside, content)
+        beside.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise RootKeyError(msg) from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

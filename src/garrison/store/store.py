@@ -30,6 +30,8 @@ _DEPTH = 8
 """Units inside units: a handler that asks another room, which asks another."""
 _SEAL_PURPOSE = "store-root"
 _SEAL_TEXT = b"garrison store"
+_ROOT_RECORD = "root_ring"
+_ROOT_KIND = "root-ring"
 
 
 class Reading:
@@ -142,6 +144,8 @@ class Store:
         self._depth = 0
         self._refused: StoreUnavailable | None = None
         self._touched: dict[tuple[str, str], None] = {}
+        self._follow_root()
+        self._subscribers.add(_ROOT_KIND, lambda _: self._follow_root())
         self._prove_root_key()
         self._last, self._generation = self._position()
 
@@ -342,6 +346,32 @@ class Store:
         sql = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         tx.run(sql, name, value)
 
+    # The root key
+
+    def _follow_root(self) -> None:
+        """Let the sealer know of a root key that took, or takes, the place of the one that it was opened with."""
+        record = self.root_record()
+        if record is not None:
+            self._sealer.follow(record)
+
+    def root_record(self) -> bytes | None:
+        """The record of root keys (``keys.keyring``); None where the first one was never replaced."""
+        return self._meta(_ROOT_RECORD)
+
+    def turn_root(self, record: bytes, *, prove: bool = False) -> None:
+        """Keep a record of root keys; every process follows it before its next call. ``prove``: seal the proof anew under it.
+
+        Commits by itself. Raises StoreUnavailable.
+        """
+        with self.writing() as tx:
+            self._set_meta(tx, _ROOT_RECORD, record)
+            tx.changed(_ROOT_KIND, "")
+        self._sealer.follow(record)
+        if prove:
+            with self.writing() as tx:
+                self._set_meta(tx, "root_seal", self._sealer.seal(_SEAL_PURPOSE, _SEAL_TEXT))
+        self.commit()
+
     def _prove_root_key(self) -> None:
         blob = self._meta("root_seal")
         if blob is None:
@@ -350,6 +380,17 @@ class Store:
                 tx.run("INSERT INTO meta (name, value) VALUES ('root_seal', ?) ON CONFLICT (name) DO NOTHING", sealed)
             self.commit()
             blob = self._meta("root_seal") or b""
+        self._open_seal(blob)
+
+    def _open_copys_seal(self, blob: bytes) -> None:
+        """A copy must be of the present root key: one that is on its way out would not open it at the next start."""
+        try:
+            present = self._sealer.sealed_now(_SEAL_PURPOSE, blob)
+        except ValueError:
+            present = False
+        if not present:
+            msg = "the copy was written under another root key: restore it with the one that it was written under"
+            raise SchemaError(msg)
         self._open_seal(blob)
 
     def _open_seal(self, blob: bytes) -> None:
@@ -405,9 +446,9 @@ class Store:
         """
         self.rollback()
         if portable.is_database(path):
-            self._engine_sqlite().restore_file(path, self._known, self._open_seal)
+            self._engine_sqlite().restore_file(path, self._known, self._open_copys_seal)
         else:
-            portable.restore(self._engine, self._sealer, self._known, path, self._open_seal)
+            portable.restore(self._engine, self._sealer, self._known, path, self._open_copys_seal)
         with self.writing() as tx:
             self._set_meta(tx, "generation", secrets.token_bytes(8))
             # Counts on from the old numbers: a worker must not mistake new changes for ones that it has read.
