@@ -149,7 +149,9 @@ def signing_pair(kms: Any) -> tuple[str, bytes]:  # noqa: ANN401 - boto3's clien
     return "none", b"none"
 
 
-def load(peer: Peer, target: Target, operation: str, count: int, connections: int, keys: Sequence[str] = ()) -> Result:
+def load(
+    peer: Peer, target: Target, operation: str, count: int, connections: int, keys: Sequence[str] = (), first: int = 0
+) -> Result:
     """One measurement in a process of its own. Raises RuntimeError with its error text where an answer was not 200."""
     assert peer.process is not None
     plan = Plan(
@@ -162,6 +164,7 @@ def load(peer: Peer, target: Target, operation: str, count: int, connections: in
         count=count,
         connections=connections,
         key_ids=tuple(keys),
+        first=first,
         **asdict(target),
     )
     line = [sys.executable, str(ROOT / "bench" / "load.py")]
@@ -230,9 +233,11 @@ def many_keys(peer: Peer, counts: Sequence[int], rounds: int, requests: int) -> 
             have = count
         keys = [key for key in key_ids(peer) if key != target.signing_key_id][:count]
         one = Scale(count)
-        load(peer, target, "Encrypt", min(count, 20_000), 8, keys)
-        for _ in range(rounds):
-            one.results.append(load(peer, target, "Encrypt", requests, 8, keys))
+        warm = min(count, 20_000)
+        load(peer, target, "Encrypt", warm, 8, keys)
+        for number in range(rounds):
+            first = warm + number * 2 * requests
+            one.results.append(load(peer, target, "Encrypt", requests, 8, keys, first))
         assert peer.process is not None
         one.mib = memory(peer.process.pid)[0]
         found.append(one)

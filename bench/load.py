@@ -8,7 +8,6 @@ two signatures are alike. The answer on stdout is one JSON object, :class:`Resul
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import selectors
@@ -30,6 +29,8 @@ Call = TypeVar("Call")
 
 TICK = os.sysconf("SC_CLK_TCK")
 WARM_UP = 100
+STRIDE = 7919
+"""A prime: every key has its turn, whatever their number."""
 CONTEXT = {"purpose": "bench"}
 MESSAGE = base64.b64encode(b"what is signed in the bench, 48 bytes of it, abcd").decode()
 READ_SECONDS = 30.0
@@ -53,7 +54,9 @@ class Plan:
     count: int
     connections: int
     key_ids: tuple[str, ...] = ()
-    """Keys that take turns, in the place of ``key_id``."""
+    """Keys that take turns, in the place of ``key_id``: far apart, so that no few of them are asked again and again."""
+    first: int = 0
+    """Number of the first request: two loads with numbers of their own meet other keys."""
     signing_key_id: str = ""
     blob: str = ""
     """A ciphertext under ``key_id``, Base64 (OpenBao: its own form)."""
@@ -100,7 +103,7 @@ def call(plan: Plan, number: int) -> tuple[str, dict[str, str], bytes]:
 
 def key_call(plan: Plan, number: int) -> dict[str, Any]:
     """The members of a call of KMS."""
-    key_id = plan.key_ids[number % len(plan.key_ids)] if plan.key_ids else plan.key_id
+    key_id = plan.key_ids[(plan.first + number) * STRIDE % len(plan.key_ids)] if plan.key_ids else plan.key_id
     signing = {"KeyId": plan.signing_key_id, "Message": MESSAGE, "MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256"}
     calls: dict[str, dict[str, Any]] = {
         "CreateKey": {"Description": "bench"},
@@ -176,6 +179,11 @@ class Connection:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return opened
 
+    def renew(self) -> None:
+        """Close, and open again."""
+        self.socket.close()
+        self.socket = self.open()
+
     def close(self) -> None:
         """Close what is open; harmless when done twice."""
         self.socket.close()
@@ -247,20 +255,33 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return total / TICK
 
 
-def exchange(address: tuple[str, int], requests: Iterable[bytes], connections: int) -> list[float]:
-    """Send every request over that many connections, one at a time on each; the latencies in seconds."""
+def exchange(
+    address: tuple[str, int], requests: Iterable[bytes], connections: int, kept: list[Connection] | None = None
+) -> list[float]:
+    """Send every request over that many connections, one at a time on each; the latencies in seconds.
+
+    ``kept`` are connections of an earlier exchange, and at the end those of this one: they stay open.
+    """
     waiting = deque(requests)
+    open_: list[Connection] = kept if kept is not None else []
+    try:
+        while len(open_) < min(connections, len(waiting)):
+            open_.append(Connection(address))
+        return take_turns(open_[: len(waiting)], waiting)
+    finally:
+        if kept is None:
+            for connection in open_:
+                connection.close()
+
+
+def take_turns(connections: Iterable[Connection], waiting: deque[bytes]) -> list[float]:
+    """Each connection sends the next request that waits once it has its answer."""
     latencies: list[float] = []
-    with contextlib.ExitStack() as stack:
-        selector = stack.enter_context(selectors.DefaultSelector())
-        busy = 0
-        for _ in range(min(connections, len(waiting))):
-            connection = Connection(address)
-            stack.callback(connection.close)
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
             selector.register(connection.socket, selectors.EVENT_READ, connection)
             connection.send(waiting.popleft())
-            busy += 1
-        while busy:
+        while selector.get_map():
             ready = selector.select(READ_SECONDS)
             if not ready:
                 msg = f"no answer for {READ_SECONDS} s"
@@ -273,12 +294,11 @@ def exchange(address: tuple[str, int], requests: Iterable[bytes], connections: i
                 latencies.append(time.perf_counter() - connection.sent)
                 if answer[1] or not waiting:
                     selector.unregister(connection.socket)
-                    connection.close()
+                if answer[1]:
+                    connection.renew()
                 if not waiting:
-                    busy -= 1
                     continue
                 if answer[1]:
-                    connection.socket = connection.open()
                     selector.register(connection.socket, selectors.EVENT_READ, connection)
                 connection.send(waiting.popleft())
     return latencies
@@ -287,14 +307,18 @@ def exchange(address: tuple[str, int], requests: Iterable[bytes], connections: i
 def measure(plan: Plan) -> Result:
     """Sign, warm up, then measure."""
     address = (plan.host, plan.port)
-    warm_up = 0 if plan.operation in {"CreateUser", "CreateKey"} else min(WARM_UP, plan.count // 5)
+    # Every connection has had its answer before the clock starts: how fast they are taken on is another measure.
+    warm_up = 0 if plan.operation in {"CreateUser", "CreateKey"} else max(plan.connections, min(WARM_UP, plan.count // 5))
     signed = [sign(plan, number) for number in range(plan.count + warm_up)]
-    exchange(address, signed[:warm_up], plan.connections)
+    kept: list[Connection] = []
+    exchange(address, signed[:warm_up], plan.connections, kept)
     before = cpu_seconds(descendants(plan.pid))
     started = time.perf_counter()
-    latencies = sorted(exchange(address, signed[warm_up:], plan.connections))
+    latencies = sorted(exchange(address, signed[warm_up:], plan.connections, kept))
     seconds = time.perf_counter() - started
     cpu = cpu_seconds(descendants(plan.pid)) - before
+    for connection in kept:
+        connection.close()
     return Result(
         requests=len(latencies),
         seconds=seconds,

@@ -61,6 +61,10 @@ def test_every_operation_has_a_call_of_both_kinds(operation: str):
 def test_keys_take_turns():
     plan = planned(key_ids=("a", "b"))
     assert [load.key_call(plan, number)["KeyId"] for number in range(3)] == ["a", "b", "a"]
+    assert load.key_call(planned(key_ids=("a", "b"), first=1), 0)["KeyId"] == "b"
+    many = tuple(map(str, range(100_000)))
+    asked = {load.key_call(planned(key_ids=many, first=5_000), number)["KeyId"] for number in range(5_000)}
+    assert len(asked) == 5_000
     assert base64.b64decode(load.key_call(plan, 7)["Plaintext"]) == (7).to_bytes(32, "big")
 
 
