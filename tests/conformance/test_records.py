@@ -20,8 +20,9 @@ from botocore.exceptions import ClientError
 import garrison.app
 from garrison.core.model import load_model
 from garrison.core.operation import REGISTRY, Declaration
-from tests.support.house import ACCOUNT, House, Item, Left
-from tests.support.scenario import PLAINTEXT, Answers, Step, scenario
+from garrison.keys.kms.custom.stores import Cluster
+from tests.support.house import ACCOUNT, REGION, House, Item, Left
+from tests.support.scenario import CLUSTER, HSM_PASSWORD, PLAINTEXT, Answers, Step, scenario
 from tests.support.server import AccessKey
 
 assert garrison.app is not None  # registers every operation
@@ -94,7 +95,9 @@ def sealed_denial(house: House, key: AccessKey) -> str:
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
     house = House()
-    found = Run(secrets={PLAINTEXT, house.first.root_key[1].encode(), house.first.admin_key[1].encode()})
+    house.worker.gateway.ports.keys.stores.clusters = {CLUSTER: Cluster("/nowhere.so", "token")}
+    passwords = {HSM_PASSWORD.encode(), HSM_PASSWORD[::-1].encode()}
+    found = Run(secrets={*passwords, PLAINTEXT, house.first.root_key[1].encode(), house.first.admin_key[1].encode()})
     try:
         nobody = stranger(house, found)
         wrong = AccessKey(house.admin.access_key_id, "not-the-secret")
@@ -212,12 +215,19 @@ def test_a_write_leaves_the_configuration_item_of_what_it_changed(declaration: D
     for record in records:
         wanted = record.step.item
         assert wanted is not None, "the step does not say which item it leaves"
-        arn = wanted.arn or record.answer["KeyMetadata"]["Arn"]
+        arn = wanted.arn or arn_of(record.answer)
         (item,) = [one for one in record.items if (one.type, one.arn) == (wanted.type, arn)]
         assert (item.account, item.region, bool(item.deleted)) == (ACCOUNT, wanted.region, wanted.deleted)
         assert json.loads(item.tags) == wanted.tags
         assert item.id
         assert wanted.deleted or json.loads(item.configuration)
+
+
+def arn_of(answer: Any) -> str:
+    """The ARN of what a call made, where the answer alone tells it."""
+    if "CustomKeyStoreId" in answer:
+        return f"arn:aws:kms:{REGION}:{ACCOUNT}:custom-key-store/{answer['CustomKeyStoreId']}"
+    return str(answer["KeyMetadata"]["Arn"])
 
 
 @pytest.mark.parametrize("declaration", [one for one in DECLARATIONS if one.read], ids=identify)

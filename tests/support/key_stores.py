@@ -25,7 +25,7 @@ SECONDS = 20.0
 CREDENTIAL = api.XksProxyAuthenticationCredentialType(
     access_key_id="HGIE2BUAFNDMBCMSQVWLGCEXAMPLE", raw_secret_access_key="VU6W2byoiBrhDqNGbx703oL0syCAmhlQgwNUT123456"
 )
-CLUSTER = "cluster-1a23b4cdefg"
+CLUSTER = "cluster-2a23b4cdefg"
 PIN = "1234567"
 ANCHOR = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 EXTERNAL: dict[str, Any] = {

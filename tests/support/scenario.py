@@ -17,6 +17,8 @@ AWS_POLICY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 ALIAS = "alias/first"
 PLAINTEXT = b"the plaintext that nobody may find"
 CONTEXT = {"tenant": "a"}
+CLUSTER = "cluster-2a23b4cdefg"
+HSM_PASSWORD = "correct-horse-battery"
 
 
 class Wanted(NamedTuple):
@@ -59,6 +61,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _uses_of_keys(answers)
     yield from _grants(answers)
     yield from _other_keys(answers)
+    yield from _key_stores(answers)
     yield Step("cloudtrail", "LookupEvents", {"MaxResults": 5})
     yield from _ends(answers)
 
@@ -255,6 +258,20 @@ def _other_keys(answers: Answers) -> Iterator[Step]:
     yield kms("Encapsulate", KeyId=made(), EncapsulationAlgorithm="ML_KEM")
     secret = answers["Encapsulate"]["SharedSecretCiphertextBlob"]
     yield kms("Decapsulate", KeyId=made(), EncapsulationAlgorithm="ML_KEM", SharedSecretCiphertextBlob=secret)
+
+
+def _key_stores(answers: Answers) -> Iterator[Step]:
+    """There is no such HSM: the store is FAILED once it was tried, which is all that these operations need."""
+    item = Wanted("Garrison::KMS::CustomKeyStore", "", REGION)
+    made = {"CloudHsmClusterId": CLUSTER, "TrustAnchorCertificate": "certificate", "KeyStorePassword": HSM_PASSWORD}
+    yield kms("CreateCustomKeyStore", item, CustomKeyStoreName="hsm", **made)
+    store = answers["CreateCustomKeyStore"]["CustomKeyStoreId"]
+    item = item._replace(arn=f"arn:aws:kms:{REGION}:{ACCOUNT}:custom-key-store/{store}")
+    yield kms("DescribeCustomKeyStores", CustomKeyStoreId=store)
+    yield kms("UpdateCustomKeyStore", item, CustomKeyStoreId=store, KeyStorePassword=HSM_PASSWORD[::-1])
+    yield kms("ConnectCustomKeyStore", item, CustomKeyStoreId=store)
+    yield kms("DisconnectCustomKeyStore", item, CustomKeyStoreId=store)
+    yield kms("DeleteCustomKeyStore", item._replace(deleted=True), CustomKeyStoreId=store)
 
 
 def _ends(answers: Answers) -> Iterator[Step]:
