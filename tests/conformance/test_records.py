@@ -22,7 +22,7 @@ from garrison.core.model import load_model
 from garrison.core.operation import REGISTRY, Declaration
 from garrison.keys.kms.custom.stores import Cluster
 from tests.support.house import ACCOUNT, REGION, House, Item, Left
-from tests.support.scenario import CLUSTER, HSM_PASSWORD, PLAINTEXT, Answers, Step, scenario
+from tests.support.scenario import CLUSTER, HSM_PASSWORD, MATERIAL, PLAINTEXT, Answers, Step, scenario
 from tests.support.server import AccessKey
 
 assert garrison.app is not None  # registers every operation
@@ -97,7 +97,7 @@ def run() -> Iterator[Run]:
     house = House()
     house.worker.gateway.ports.keys.stores.clusters = {CLUSTER: Cluster("/nowhere.so", "token")}
     passwords = {HSM_PASSWORD.encode(), HSM_PASSWORD[::-1].encode()}
-    found = Run(secrets={*passwords, PLAINTEXT, house.first.root_key[1].encode(), house.first.admin_key[1].encode()})
+    found = Run(secrets={*passwords, MATERIAL, PLAINTEXT, house.first.root_key[1].encode(), house.first.admin_key[1].encode()})
     try:
         nobody = stranger(house, found)
         wrong = AccessKey(house.admin.access_key_id, "not-the-secret")

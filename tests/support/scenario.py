@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tests.support.house import ACCOUNT, REGION
+from tests.support.importing import wrap
 
 TAGS = {"team": "blue"}
 """On everything that can have tags."""
@@ -19,6 +20,8 @@ PLAINTEXT = b"the plaintext that nobody may find"
 CONTEXT = {"tenant": "a"}
 CLUSTER = "cluster-2a23b4cdefg"
 HSM_PASSWORD = "correct-horse-battery"
+MATERIAL = b"imported material of 32 bytes ..."[:32]
+ELSEWHERE = "us-west-2"
 
 
 class Wanted(NamedTuple):
@@ -62,6 +65,8 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _grants(answers)
     yield from _other_keys(answers)
     yield from _key_stores(answers)
+    yield from _imports(answers)
+    yield from _regions(answers)
     yield Step("cloudtrail", "LookupEvents", {"MaxResults": 5})
     yield from _ends(answers)
 
@@ -272,6 +277,28 @@ def _key_stores(answers: Answers) -> Iterator[Step]:
     yield kms("ConnectCustomKeyStore", item, CustomKeyStoreId=store)
     yield kms("DisconnectCustomKeyStore", item, CustomKeyStoreId=store)
     yield kms("DeleteCustomKeyStore", item._replace(deleted=True), CustomKeyStoreId=store)
+
+
+def _imports(answers: Answers) -> Iterator[Step]:
+    yield kms("CreateKey", NEW_KEY, Tags=KMS_TAGS, Origin="EXTERNAL")
+    key = answers["CreateKey"]["KeyMetadata"]["KeyId"]
+    item = Wanted("AWS::KMS::Key", answers["CreateKey"]["KeyMetadata"]["Arn"], REGION, TAGS)
+    yield kms("GetParametersForImport", KeyId=key, WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048")
+    found = answers["GetParametersForImport"]
+    wrapped = wrap(found["PublicKey"], "RSAES_OAEP_SHA_256", MATERIAL)
+    members = {"KeyId": key, "ImportToken": found["ImportToken"], "EncryptedKeyMaterial": wrapped}
+    yield kms("ImportKeyMaterial", item, ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE", **members)
+    yield kms("DeleteImportedKeyMaterial", item, KeyId=key)
+    yield kms("GetKeyLastUsage", KeyId=answers["key"])
+
+
+def _regions(answers: Answers) -> Iterator[Step]:
+    yield kms("CreateKey", NEW_KEY, Tags=KMS_TAGS, MultiRegion=True)
+    key = answers["CreateKey"]["KeyMetadata"]["KeyId"]
+    item = Wanted("AWS::KMS::Key", answers["CreateKey"]["KeyMetadata"]["Arn"], REGION, TAGS)
+    there = item._replace(arn=f"arn:aws:kms:{ELSEWHERE}:{ACCOUNT}:key/{key}", region=ELSEWHERE)
+    yield kms("ReplicateKey", there, KeyId=key, ReplicaRegion=ELSEWHERE, Tags=KMS_TAGS)
+    yield kms("UpdatePrimaryRegion", item, KeyId=key, PrimaryRegion=ELSEWHERE)
 
 
 def _ends(answers: Answers) -> Iterator[Step]:
