@@ -20,7 +20,6 @@ from garrison.store.changes import Counter, Drop, Subscribers
 from garrison.store.engine import Engine
 from garrison.store.errors import SchemaError, StoreUnavailable
 from garrison.store.migrate import Migration, migrations
-from garrison.store.postgres import Postgres
 from garrison.store.sqlite import SQLite
 
 _KEEP_CHANGES = 100_000
@@ -511,6 +510,8 @@ def open_store(
             msg = "a PostgreSQL URL needs a data directory too: the processes of a node share a change counter there"
             raise ValueError(msg)
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        from garrison.store.postgres import Postgres  # noqa: PLC0415 - loading it costs a tenth of a start
+
         return _migrated(Postgres(text, lock_wait=lock_wait), sealer, Counter(data_dir / "changes", slot), known)
     folder = Path(where)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,7 +7,8 @@ SHA-256, given by id-RSAES-OAEP and its parameters); RFC 3565 (AES-256 in CBC mo
 
 from __future__ import annotations
 
-from asn1crypto import algos, cms, core
+from typing import TYPE_CHECKING
+
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -18,6 +19,9 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from garrison.core.ids import Random
+
+if TYPE_CHECKING:
+    from asn1crypto import cms
 
 _KEY_BYTES = 32
 _BLOCK_BYTES = 16
@@ -30,6 +34,8 @@ def seal_to(recipient: RSAPublicKey, plaintext: bytes, random: Random) -> bytes:
     encryptor = Cipher(AES256(key), CBC(iv)).encryptor()
     content = encryptor.update(padder.update(plaintext) + padder.finalize()) + encryptor.finalize()
     wrapped = recipient.encrypt(key, OAEP(MGF1(SHA256()), SHA256(), None))
+    from asn1crypto import cms  # noqa: PLC0415 - loading it costs a tenth of a start
+
     enveloped = cms.EnvelopedData(
         {
             "version": "v2",  # a recipient is named by its key's identifier
@@ -46,6 +52,8 @@ def seal_to(recipient: RSAPublicKey, plaintext: bytes, random: Random) -> bytes:
 
 
 def _recipient_info(recipient: RSAPublicKey, wrapped: bytes) -> cms.RecipientInfo:
+    from asn1crypto import algos, cms, core  # noqa: PLC0415 - loading it costs a tenth of a start
+
     sha256 = algos.DigestAlgorithm({"algorithm": "sha256", "parameters": core.Null()})
     return cms.RecipientInfo(
         name="ktri",

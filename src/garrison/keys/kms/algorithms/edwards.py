@@ -7,11 +7,8 @@ the message of Ed25519ph is the digest that the caller sent.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from Crypto.Hash import SHA512
-from Crypto.PublicKey import ECC
-from Crypto.Signature import eddsa
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -23,6 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from garrison.keys.kms.algorithms.base import Refused, Signer
+
+if TYPE_CHECKING:
+    from Crypto.Signature import eddsa
 
 PURE: Final = "ED25519_SHA_512"
 PREHASHED: Final = "ED25519_PH_SHA_512"
@@ -44,6 +44,9 @@ def verify(public: bytes, algorithm: str, message: bytes, signature: bytes) -> N
         return
     if len(signature) != _BYTES:
         raise Refused
+    from Crypto.Hash import SHA512  # noqa: PLC0415 - loading it costs a tenth of a start
+    from Crypto.Signature import eddsa  # noqa: PLC0415 - the same
+
     try:
         eddsa.new(eddsa.import_public_key(public), "rfc8032").verify(SHA512.new(message), signature)
     except ValueError:
@@ -68,6 +71,9 @@ class EdwardsKey(Signer):
 
     @cached_property
     def _prehashing(self) -> eddsa.EdDSASigScheme:
+        from Crypto.PublicKey import ECC  # noqa: PLC0415 - loading it costs a tenth of a start
+        from Crypto.Signature import eddsa  # noqa: PLC0415 - the same
+
         return eddsa.new(ECC.construct(curve="Ed25519", seed=self._private.private_bytes_raw()), "rfc8032")
 
     @cached_property
@@ -82,6 +88,8 @@ class EdwardsKey(Signer):
         """A signature of 64 bytes."""
         if algorithm == PURE:
             return self._private.sign(message)
+        from Crypto.Hash import SHA512  # noqa: PLC0415 - loading it costs a tenth of a start
+
         return self._prehashing.sign(SHA512.new(message))
 
     def verify(self, algorithm: str, kind: str, message: bytes, signature: bytes) -> None:  # noqa: ARG002 - as in sign

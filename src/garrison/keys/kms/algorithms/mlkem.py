@@ -12,7 +12,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Final, Protocol
 
-from Crypto.PublicKey import MLKEM
 from cryptography.hazmat.primitives.asymmetric import mlkem
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -33,6 +32,8 @@ class _Small:
     """ML-KEM-512."""
 
     def __init__(self, seed: bytes) -> None:
+        from Crypto.PublicKey import MLKEM  # noqa: PLC0415 - loading it costs a tenth of a start
+
         self._private = MLKEM.construct(param_set=MLKEM.ML_KEM_512, seed=seed)
 
     def public(self) -> bytes:
