@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import botocore.config
+import botocore.loaders
 import botocore.session
 
 from tests.support import needs
@@ -25,6 +26,9 @@ ONE_TRY = botocore.config.Config(
     parameter_validation=False,
 )
 """Every answer is the first one, and what the client would refuse reaches the server."""
+
+
+LOADER = botocore.loaders.create_loader()
 
 
 def boto(
@@ -55,6 +59,8 @@ def boto(
 def isolated_session() -> botocore.session.Session:
     """A botocore session that reads neither the user's files nor the environment."""
     session = botocore.session.Session()
+    # The models and endpoint rules are read once for all sessions: a client costs milliseconds then, and little memory.
+    session.register_component("data_loader", LOADER)
     for name in ("profile", "config_file", "credentials_file"):
         session.set_config_variable(name, None if name == "profile" else os.devnull)
     return session
