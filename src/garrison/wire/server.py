@@ -36,6 +36,8 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 
 MAX_HEADERS = 256
 WRITE_SECONDS = 60.0
 """How long a client may take nothing of its answer."""
+WHOLE = "whole"
+"""Where a request's scope state says that its body is here already: nothing of it is waited for."""
 TLS = "tls"
 """Where a request's scope state has version and cipher suite of its connection; None without TLS."""
 
@@ -180,6 +182,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
         self._in_head = True
+        self.scope["state"][WHOLE] = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
