@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,10 +36,11 @@ def exchange(server: Server, request: bytes, *, half_close: bool = True) -> Answ
     with socket.create_connection((where.hostname, where.port), SECONDS) as connection:
         try:
             connection.sendall(request)
-            if half_close:
-                connection.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             pass  # it has heard enough; its answer may still be there
+        if half_close:
+            with contextlib.suppress(OSError):  # the same: not connected any more
+                connection.shutdown(socket.SHUT_WR)
         return read_answer(connection)
 
 
