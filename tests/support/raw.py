@@ -34,10 +34,9 @@ def exchange(server: Server, request: bytes, *, half_close: bool = True) -> Answ
     """Send these bytes on a new connection and read one answer. Raises TimeoutError where the server hangs."""
     where = urlsplit(server.endpoint)
     with socket.create_connection((where.hostname, where.port), SECONDS) as connection:
-        try:
+        # It may have heard enough; its answer may still be there.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(request)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has heard enough; its answer may still be there
         if half_close:
             with contextlib.suppress(OSError):  # the same: not connected any more
                 connection.shutdown(socket.SHUT_WR)
