@@ -47,10 +47,14 @@ def translated(error: sqlite3.Error) -> Exception:
     return error
 
 
+_RETRY = 0.01
+"""Seconds between two tries at what SQLite does not wait for."""
+
+
 def connect(path: str, *, lock_wait: float = LOCK_WAIT) -> sqlite3.Connection:
     """A connection with the house's settings: WAL, FULL, foreign keys, case-sensitive LIKE, explicit transactions."""
     connection = sqlite3.connect(path, timeout=lock_wait, isolation_level=None, cached_statements=1024)
-    connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    _use_wal(connection, lock_wait)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=ON")  # deleted key material is overwritten, whatever the default of this SQLite
@@ -59,6 +63,24 @@ def connect(path: str, *, lock_wait: float = LOCK_WAIT) -> sqlite3.Connection:
     connection.execute("PRAGMA cache_size=-16000")
     connection.execute("PRAGMA journal_size_limit=67108864")
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection, lock_wait: float) -> None:
+    """Keep a write-ahead log.
+
+    Of processes that start beside each other on a new file one changes its mode. SQLite does not make the others wait for that as
+    it does for a write, so they wait here. Raises sqlite3.OperationalError once ``lock_wait`` (seconds) is over.
+    """
+    until = time.monotonic() + lock_wait
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_RETRY)
+        else:
+            return
 
 
 class SQLite:

@@ -13,9 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store
 
 from garrison.keys.attestation.untrusted import Untrusted
 
@@ -59,7 +58,7 @@ def signer_of(
         between = [x509.load_der_x509_certificate(one) for one in bundle]
         _verifier(roots, now).verify(leaf, between)
         key = leaf.public_key()
-    except (ValueError, VerificationError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except Exception as error:
         msg = "no chain of valid certificates leads from the document's to a trusted root"
         raise Untrusted(msg) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):

@@ -249,3 +249,12 @@ def test_keys_that_nothing_is_encrypted_to(key: Any, hypervisor: Hypervisor):
 def test_a_refusal_holds_nothing_of_the_document(hypervisor: Hypervisor):
     secret = "i-secret-module"
     assert secret not in refused(hypervisor.document(module_id=secret, digest="SHA1"), hypervisor)
+
+
+def test_a_certificate_of_no_known_version_is_not_trusted(hypervisor: Hypervisor):
+    """``cryptography`` says InvalidVersion of it, which is no ValueError."""
+    certificate = hypervisor.leaf.der
+    version = bytes.fromhex("a003020102")
+    assert version in certificate
+    with pytest.raises(Untrusted):
+        chain.signer_of(certificate.replace(version, bytes.fromhex("a003020112"), 1), [], hypervisor.roots, NOW)
