@@ -247,7 +247,8 @@ class Supervisor:
             os.close(writing)
             for number in (*_STOP_SIGNALS, signal.SIGALRM):
                 signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+            # Signals to stop stay blocked until whoever ends in good order listens for them: one that came in between would
+            # end the process with its chain open.
             self._child(slot, reading)
             status = 0
         except BaseException:
@@ -289,6 +290,7 @@ def run_background(state: app.State, lifeline: int) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
     recorder = Recorder(state.store, state.data_dir, state.keyring, app.BACKGROUND_SLOT)
     keys = LiveKeys(state.store, state.keyring)
     rounds = 0
