@@ -10,8 +10,7 @@ from typing import Any
 
 from garrison.core.http import Response
 from garrison.core.model import Member, OperationModel, ServiceModel, Shape
-from garrison.wire.protocols.base import refuse
-from garrison.wire.protocols.query import Node, Parse, Parser, QueryProtocol, namespace
+from garrison.wire.protocols.query import Parse, Parser, QueryProtocol, namespace
 from garrison.wire.protocols.scalars import escape
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -25,22 +24,8 @@ class Ec2Parser(Parser):
             return self._list(shape, flat=True)
         return super()._compile(shape, variant)
 
-    def _structure(self, shape: Shape) -> Parse:
-        fields = [(input_name(member), name, self.of(member)) for name, member in shape.members.items()]
-
-        def parse(node: Node) -> dict[str, Any]:
-            if isinstance(node, str):
-                if node:
-                    refuse("Expected a structure")
-                return {}
-            found: dict[str, Any] = {}
-            for wire, name, convert in fields:
-                inner = node.get(wire)
-                if inner is not None:
-                    found[name] = convert(inner)
-            return found
-
-        return parse
+    def _name(self, member: Member) -> str:
+        return input_name(member)
 
 
 def input_name(member: Member) -> str:

@@ -132,8 +132,12 @@ class Parser:
             case other:
                 return _scalar(other, variant)
 
+    def _name(self, member: Member) -> str:
+        """What a structure's member is called on the wire."""
+        return wire_name(member)
+
     def _structure(self, shape: Shape) -> Parse:
-        fields = [(wire_name(member), name, self.of(member)) for name, member in shape.members.items()]
+        fields = [(self._name(member), name, self.of(member)) for name, member in shape.members.items()]
 
         def parse(node: Node) -> dict[str, Any]:
             if isinstance(node, str):
