@@ -14,6 +14,8 @@ from typing import Any
 
 import garrison.compliance.cloudtrail
 import garrison.identity.iam
+import garrison.identity.organizations
+import garrison.identity.signin
 import garrison.identity.sts
 import garrison.keys.kms
 from garrison import __version__
@@ -53,6 +55,8 @@ TOOL_SLOTS = range(65, 128)
 
 assert garrison.compliance.cloudtrail is not None  # noqa: S101 - imported so that its operations are registered
 assert garrison.identity.iam is not None  # noqa: S101 - imported so that its operations are registered
+assert garrison.identity.organizations is not None  # noqa: S101 - the same
+assert garrison.identity.signin is not None  # noqa: S101 - the same
 assert garrison.identity.sts is not None  # noqa: S101 - the same
 assert garrison.keys.kms is not None  # noqa: S101 - the same
 

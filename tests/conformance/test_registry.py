@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import garrison.app
-from garrison.api import cloudtrail, iam, kms, sts
+from garrison.api import cloudtrail, iam, kms, organizations, signin, sts
 from garrison.core.context import Call, Context
 from garrison.core.errors import ServiceError
 from garrison.core.ids import uuid4
@@ -32,7 +32,7 @@ from tests.support.reference import faults, known_action, known_key
 assert garrison.app is not None  # registers every operation
 
 ROOT = Path(__file__).parents[2]
-TYPES = {"cloudtrail": cloudtrail, "iam": iam, "kms": kms, "sts": sts}
+TYPES = {"cloudtrail": cloudtrail, "iam": iam, "kms": kms, "organizations": organizations, "signin": signin, "sts": sts}
 NOT_BUILT: dict[str, dict[str, str]] = json.loads(
     (resources.files("garrison") / "api" / "not_built.json").read_text(encoding="utf-8")
 )

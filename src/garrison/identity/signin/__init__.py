@@ -1,0 +1,1 @@
+"""Signing in: console sessions, OAuth tokens for command lines. Importing this package registers its operations."""
