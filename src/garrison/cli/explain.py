@@ -1,34 +1,13 @@
-"""``garrison explain``: why a call was allowed or denied.
-
-What decided stands in the trail, as it was decided: outcome, statements, the policies that were looked at, condition keys.
-Why each other statement did not apply is found by asking the policies again; the record has a digest of each, so that it is
-said of every one whether it is still the policy that was asked then.
-"""
+"""``garrison explain``: why a call was allowed or denied."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from garrison.cli.options import STATE, fail, opened, settings_from, settings_options
-
-
-class Seen(NamedTuple):
-    """One policy that was looked at."""
-
-    name: str
-    """Its ARN, ``owner's id/name`` of an inline policy, or what it is (``key policy``)."""
-    kind: str
-    shown: str
-    state: str
-    """``unchanged``, ``changed``, ``gone`` or ``not kept``."""
-    statements: tuple[Mapping[str, Any], ...]
-    """What each statement says to the request, as ``policy.explain`` reports it; empty where there is no text to ask."""
-    sources: tuple[str, ...]
-    """Each statement's JSON, on one line."""
 
 
 @click.command()
@@ -38,13 +17,14 @@ class Seen(NamedTuple):
 def explain(request_id: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - options
     """Say which statement of which policy decided a request, and what else was looked at."""
     from garrison.audit import Trail  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.explaining import decisions_of, looked_at, story  # noqa: PLC0415
 
     with opened(settings_from(given)) as state:
         found = Trail(state.store, state.data_dir).find(request_id)
         if found is None:
             fail(f"no call has the request id {request_id}")
         event, decision = found["event"], found["decision"]
-        decisions = [decision, *decision.get("further", ())] if decision else []
+        decisions = decisions_of(decision)
         looked = [looked_at(state.store, event, one) for one in decisions]
     if as_json:
         policies = [[seen._asdict() for seen in policies] for policies in looked]
@@ -52,274 +32,3 @@ def explain(request_id: str, *, as_json: bool, **given: Any) -> None:  # noqa: A
         return
     for line in story(event, decisions, looked):
         click.echo(line)
-
-
-# What is there
-
-
-def looked_at(store: Any, event: Mapping[str, Any], decision: Mapping[str, Any]) -> list[Seen]:  # noqa: ANN401 - store.Store
-    """Every policy of a decision, asked again with the request as it was."""
-    names = decision.get("considered", ())
-    marks = decision.get("marks", ()) or ("",) * len(names)
-    return [_seen(store, event, decision, name, mark) for name, mark in zip(names, marks, strict=True)]
-
-
-def _seen(store: Any, event: Mapping[str, Any], decision: Mapping[str, Any], name: str, mark: str) -> Seen:  # noqa: ANN401 - store.Store
-    from garrison.policy import MalformedPolicy, compile_policy  # noqa: PLC0415 - `garrison --help` needs no rooms
-    from garrison.policy.compile import mark_of  # noqa: PLC0415
-
-    kind: Any = mark.partition(":")[0] or "identity"
-    shown = _shown(store, name, kind)
-    if kind == "session" and not name.startswith("arn:"):
-        return Seen(name, kind, shown, "not kept", (), ())
-    text = _text(store, decision, name, kind)
-    if text is None:
-        return Seen(name, kind, shown, "gone", (), ())
-    try:
-        policy = compile_policy(text, kind, id=name, name=name)
-    except MalformedPolicy:
-        return Seen(name, kind, shown, "changed", (), ())
-    state = "unchanged" if mark_of(kind, text) == mark else "changed"
-    statements = tuple(_ask(policy, event, decision))
-    sources = tuple(json.dumps(statement) for statement in _statements(text))
-    return Seen(name, kind, shown, state, statements, sources)
-
-
-def _statements(text: str) -> list[Any]:
-    found = json.loads(text)["Statement"]
-    return found if isinstance(found, list) else [found]
-
-
-def _text(store: Any, decision: Mapping[str, Any], name: str, kind: str) -> str | None:  # noqa: ANN401 - store.Store
-    """A policy's text as it is now."""
-    if kind == "resource" and name == "key policy":
-        _, _, _, region, _, key = str(decision.get("resource", "")).split(":", 5)
-        return _one(store, "SELECT policy_resolved FROM kms_key WHERE region = ? AND key_id = ?", region, key.partition("/")[2])
-    if kind == "trust":
-        account, role = name.split(":", 5)[4], name.rpartition("/")[2]
-        return _one(store, "SELECT trust_resolved FROM iam_role WHERE account = ? AND name_folded = ?", account, role.lower())
-    if name.startswith("arn:"):
-        return _managed(store, name)
-    owner, _, inline = name.partition("/")
-    return _one(store, "SELECT document FROM iam_inline_policy WHERE owner_id = ? AND name = ?", owner, inline)
-
-
-def _managed(store: Any, arn: str) -> str | None:  # noqa: ANN401 - store.Store
-    from garrison.identity.iam import managed  # noqa: PLC0415 - `garrison --help` needs no rooms
-
-    if arn.startswith("arn:aws:iam::aws:policy/"):
-        return managed.document(arn)
-    return _one(
-        store,
-        "SELECT v.document FROM iam_policy p JOIN iam_policy_version v"
-        " ON v.account = p.account AND v.policy_id = p.policy_id AND v.version = p.default_version WHERE p.arn = ?",
-        arn,
-    )
-
-
-def _one(store: Any, sql: str, *parameters: str) -> str | None:  # noqa: ANN401 - store.Store
-    row = store.reading().one(sql, *parameters)
-    return None if row is None else str(row[0])
-
-
-_OWNERS = {
-    "AIDA": ("user", "SELECT name FROM iam_user WHERE user_id = ?"),
-    "AROA": ("role", "SELECT name FROM iam_role WHERE role_id = ?"),
-    "AGPA": ("group", "SELECT name FROM iam_group WHERE group_id = ?"),
-}
-
-
-def _shown(store: Any, name: str, kind: str) -> str:  # noqa: ANN401 - store.Store
-    """A policy as people know it: the inline ones by the name of their owner."""
-    owner, slash, inline = name.partition("/")
-    known = _OWNERS.get(owner[:4])
-    if kind == "trust":
-        return f"the trust policy of {name}"
-    if not slash or known is None or name.startswith("arn:"):
-        return name
-    what, sql = known
-    return f"{inline} (inline, {what} {_one(store, sql, owner) or owner})"
-
-
-# Asking again
-
-
-def _ask(policy: Any, event: Mapping[str, Any], decision: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - policy.Policy
-    """What every statement of a policy says to the request of the event."""
-    from garrison import policy as engine  # noqa: PLC0415 - `garrison --help` needs no rooms
-
-    request = _request(event, decision)
-    bounded = any(mark.startswith("boundary:") for mark in decision.get("marks", ()))
-    inputs = engine.PolicyInputs(engine.PolicySet([policy]), boundary=engine.PolicySet() if bounded else None)
-    asked = engine.authorize(request, inputs)
-    yield from engine.explain(asked).as_json()["statements"]
-
-
-def _request(event: Mapping[str, Any], decision: Mapping[str, Any]) -> Any:  # noqa: ANN401 - policy.Request
-    """The question as the record has it. Keys that nobody read at the time come out of the event."""
-    from garrison.core.clock import from_iso8601  # noqa: PLC0415 - `garrison --help` needs no rooms
-    from garrison.core.context import Call  # noqa: PLC0415
-    from garrison.core.operation import Target  # noqa: PLC0415
-    from garrison.policy import Request, global_context  # noqa: PLC0415
-
-    principal = _principal(event["userIdentity"], decision.get("keys", {}))
-    resource = str(decision.get("resource", "*"))
-    account = resource.split(":", 5)[4] if resource.count(":") >= 5 else principal.account
-    call = Call(event["sourceIPAddress"], event.get("userAgent") or "", secure="tlsDetails" in event)
-    context = global_context(
-        principal,
-        call,
-        now=from_iso8601(event["eventTime"]),
-        region=event["awsRegion"],
-        target=Target(resource, account or principal.account),
-        extra=decision.get("keys", {}),
-    )
-    return Request(str(decision.get("action", "")), resource, account, principal, context)
-
-
-_KINDS: Mapping[str, Any] = {
-    "Root": "root",
-    "IAMUser": "user",
-    "AssumedRole": "assumed-role",
-    "FederatedUser": "federated-user",
-    "AWSService": "service",
-}
-
-
-def _principal(identity: Mapping[str, Any], keys: Mapping[str, Any]) -> Any:  # noqa: ANN401 - core.principal.Principal
-    from garrison.core.clock import from_iso8601  # noqa: PLC0415 - `garrison --help` needs no rooms
-    from garrison.core.principal import Principal, Session  # noqa: PLC0415
-
-    session = None
-    if "sessionContext" in identity:
-        context = identity["sessionContext"]
-        issuer = context.get("sessionIssuer", {})
-        session = Session(
-            issued_at=from_iso8601(context["attributes"]["creationDate"]),
-            expires_at=0.0,
-            issuer_arn=issuer.get("arn", ""),
-            issuer_id=issuer.get("principalId", ""),
-            issuer_name=issuer.get("userName", ""),
-            source_identity=context.get("sourceIdentity", ""),
-        )
-    prefix = "aws:principaltag/"
-    return Principal(
-        kind=_KINDS.get(identity["type"], "anonymous"),
-        account=identity.get("accountId", ""),
-        arn=identity.get("arn", ""),
-        id=identity.get("principalId", ""),
-        name=identity.get("userName", ""),
-        session=session,
-        tags={key.removeprefix(prefix): str(value) for key, value in keys.items() if key.startswith(prefix)},
-        service=identity.get("invokedBy", ""),
-    )
-
-
-# The story
-
-_OUTCOMES = {"allowed": "ALLOWED", "implicitDeny": "DENIED: nothing allows it", "explicitDeny": "DENIED by an explicit deny"}
-_LEVELS = {
-    "identity": "identity-based policies",
-    "resource": "the resource's policy",
-    "trust": "the role's trust policy",
-    "boundary": "the permissions boundary",
-    "session": "the session policies",
-    "scp": "service control policies",
-    "rcp": "resource control policies",
-    "root": "the account's root user",
-}
-_STATES = {
-    "unchanged": "",
-    "changed": "   (changed since; as it is now)",
-    "gone": "   (gone since)",
-    "not kept": "   (its text is not kept)",
-}
-
-
-def story(event: Mapping[str, Any], decisions: Sequence[Mapping[str, Any]], looked: Sequence[Sequence[Seen]]) -> Iterator[str]:
-    """The lines that a person reads."""
-    who = event["userIdentity"].get("arn") or event["userIdentity"].get("accountId") or event["userIdentity"]["type"]
-    yield f"{event['eventTime']}  {who}"
-    yield f"  {event['eventSource'].partition('.')[0]}:{event['eventName']} from {event['sourceIPAddress']}"
-    if event.get("errorCode"):
-        yield f"  answered {event['errorCode']}: {event.get('errorMessage', '')}"
-    if not decisions:
-        yield "  No policy was asked: the call was refused before, or needs no permission."
-    for decision, policies in zip(decisions, looked, strict=True):
-        yield ""
-        yield from _decision(decision, policies)
-
-
-def _decision(decision: Mapping[str, Any], policies: Sequence[Seen]) -> Iterator[str]:
-    level = _LEVELS.get(decision.get("policy_type", ""), decision.get("policy_type", ""))
-    yield f"  {decision.get('action')} on {decision.get('resource')}"
-    yield f"  {_OUTCOMES.get(decision['outcome'], decision['outcome'])}, decided by {level}"
-    by_name = {seen.name: seen for seen in policies}
-    decided = set()
-    for matched in decision.get("matched", ()):
-        decided.add((matched["policy"], matched["statement"]))
-        yield from _matched(matched, by_name.get(matched["policy"]))
-    if decision.get("grant"):
-        yield f"    decided by  grant {decision['grant']} in the place of the resource's policy"
-    for seen in policies:
-        yield from _policy(seen, decided)
-    if not policies and decision.get("policy_type") != "root":
-        yield "    looked at   no policy: there is none that could speak"
-    for key, value in sorted(decision.get("keys", {}).items()):
-        yield f"    key         {key} = {json.dumps(value)}"
-
-
-def _matched(matched: Mapping[str, Any], seen: Seen | None) -> Iterator[str]:
-    sid = f" ({matched['sid']})" if matched.get("sid") else ""
-    name = seen.shown if seen else matched["policy"]
-    yield f"    decided by  {matched['effect']} statement {matched['statement'] + 1}{sid} of {name}"
-    if seen and seen.state == "unchanged" and matched["statement"] < len(seen.sources):
-        yield f"                {seen.sources[matched['statement']]}"
-    elif seen:
-        yield f"                its text is not shown: the policy is {seen.state}"
-
-
-def _policy(seen: Seen, decided: set[tuple[str, int]]) -> Iterator[str]:
-    yield f"    looked at   {seen.shown}{_STATES[seen.state]}"
-    silent = 0
-    for statement in seen.statements:
-        if seen.state == "unchanged" and (seen.name, statement["index"]) in decided:
-            continue
-        reasons = list(_reasons(statement))
-        if not statement["action"] and not statement["sid"]:
-            silent += 1
-            continue
-        sid = f" ({statement['sid']})" if statement["sid"] else ""
-        verdict = "; ".join(reasons) if reasons else _applies(statement)
-        yield f"                {statement['effect']} statement {statement['index'] + 1}{sid}: {verdict}"
-    if silent:
-        yield f"                {silent} more {'statement speaks' if silent == 1 else 'statements speak'} of other actions"
-
-
-def _applies(statement: Mapping[str, Any]) -> str:
-    if not statement["applies"]:
-        return "does not apply"
-    if statement["effect"] == "Allow" and statement["principal"] == "by its account":
-        return "applies to the whole account: the caller's own policies must allow it too"
-    return "applies"
-
-
-def _reasons(statement: Mapping[str, Any]) -> Iterator[str]:
-    """Why a statement does not apply."""
-    if not statement["action"]:
-        yield "speaks of other actions"
-        return
-    if not statement["resource"]:
-        yield "speaks of other resources"
-    if statement["principal"] == "no":
-        yield "names other principals"
-    for condition in statement["conditions"]:
-        if not condition["matched"]:
-            actual = (
-                "the request has none" if condition["actual"] is None else f"the request has {json.dumps(condition['actual'])}"
-            )
-            yield f"{condition['operator']} {condition['key']} wants {_listed(condition['expected'])}, {actual}"
-
-
-def _listed(values: Sequence[str]) -> str:
-    return " or ".join(map(json.dumps, values))

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from garrison.cli.explain import looked_at, story
+from garrison.explaining import looked_at, story
 from tests.support.inprocess import InProcess, between
 from tests.support.server import AccessKey
 
