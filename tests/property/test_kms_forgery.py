@@ -17,8 +17,8 @@ from garrison.keys.kms.algorithms.base import Decrypter, Refused, Signer
 from garrison.keys.kms.algorithms.mac import MacKey
 from garrison.keys.kms.ciphertext import Material, Unreadable
 from garrison.keys.kms.specs import SPECS
+from tests.support.forging import SEED, bent
 
-SEED = 20_261_125
 MESSAGE = hashlib.sha512(b"what was signed").digest()
 CONTEXT = {"purpose": "forgery"}
 SKIPPED = {"KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"}
@@ -31,29 +31,6 @@ CASES = [
     for algorithm in names
 ]
 TRIES = max(1, int(os.environ.get("GARRISON_FORGERIES", "20000")) // len(CASES))
-
-
-def bent(chance: random.Random, good: bytes) -> bytes:
-    """A text near ``good``, and another one."""
-    raw = bytearray(good)
-    how = chance.randrange(7)
-    at = chance.randrange(len(raw))
-    if how == 0:
-        raw[at] ^= 1 << chance.randrange(8)
-    elif how == 1:
-        raw[at] = chance.randrange(256)
-    elif how == 2:
-        del raw[at:]
-    elif how == 3:
-        raw += chance.randbytes(chance.randrange(1, 9))
-    elif how == 4:
-        raw[at : at + 8] = bytes(min(8, len(raw) - at))
-    elif how == 5:
-        raw = raw[at:] + raw[:at]
-    else:
-        raw[at:] = chance.randbytes(len(raw) - at)
-    found = bytes(raw)
-    return found if found != good else found + b"\0"
 
 
 def attempt(name: str, usage: str, algorithm: str) -> tuple[bytes, Callable[[bytes], object]]:
