@@ -54,7 +54,7 @@ def looked_at(store: Store, event: Mapping[str, Any], decision: Mapping[str, Any
 
 def _seen(store: Store, event: Mapping[str, Any], decision: Mapping[str, Any], name: str, mark: str) -> Seen:
     kind: Any = mark.partition(":")[0] or "identity"
-    shown = _shown(store, name, kind)
+    shown = shown_name(store, name, kind)
     if kind == "session" and not name.startswith("arn:"):
         return Seen(name, kind, shown, "not kept", (), ())
     text = _text(store, decision, name, kind)
@@ -112,7 +112,7 @@ _OWNERS = {
 }
 
 
-def _shown(store: Store, name: str, kind: str) -> str:
+def shown_name(store: Store, name: str, kind: str) -> str:
     """A policy as people know it: the inline ones by the name of their owner."""
     owner, slash, inline = name.partition("/")
     known = _OWNERS.get(owner[:4])

@@ -16,6 +16,11 @@ from garrison.cli.options import STATE, fail, opened, settings_from, settings_op
 @settings_options(*STATE)
 def explain(request_id: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - options
     """Say which statement of which policy decided a request, and what else was looked at."""
+    tell(request_id, given, as_json=as_json)
+
+
+def tell(request_id: str, given: dict[str, Any], *, as_json: bool) -> None:
+    """Print the story of a call in the audit trail of the state that the options name."""
     from garrison.audit import Trail  # noqa: PLC0415 - `garrison --help` needs no rooms
     from garrison.explaining import decisions_of, looked_at, story  # noqa: PLC0415
 
