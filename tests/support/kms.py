@@ -16,6 +16,8 @@ from garrison.core.ids import Random, system_random, uuid4
 from garrison.core.operation import PREPARED, REGISTRY
 from garrison.core.ports import Ports, Sealer
 from garrison.core.principal import Principal, Session
+from garrison.identity.iam import managed
+from garrison.identity.principals import Principals
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms.live import LiveKeys
 from garrison.policy import Decision, PolicyInputs, PolicySet, compile_policy
@@ -102,6 +104,7 @@ class Kms:
         self.store = store
         self.sealer = sealer
         self.live = LiveKeys(store, sealer, keys=keys)
+        self.principals = Principals(store, sealer, managed.document)
         self.now = NOW
         self.call = Call(source_ip="127.0.0.1")
         self.random = random
@@ -126,7 +129,7 @@ class Kms:
             principal=caller.principal,
             call=self.call,
             tx=self.store.reading(),
-            ports=Ports(sealer=self.sealer, keys=self.live, principals=None, attestation_roots=self.attestation_roots),
+            ports=Ports(sealer=self.sealer, keys=self.live, principals=self.principals, attestation_roots=self.attestation_roots),
             random=self.random,
         )
         self.items = ctx.items

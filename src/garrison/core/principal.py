@@ -31,7 +31,7 @@ class Session:
     """When the MFA code was given; None where none was."""
     chained: bool = False
     """True where a role's session made this one (role chaining)."""
-    kind: Literal["assume-role", "session-token", "federation-token"] = "assume-role"
+    kind: Literal["assume-role", "session-token", "federation-token", "assume-root"] = "assume-role"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ is seen by the next request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,17 +16,14 @@ from garrison.core.arn import parse_arn
 from garrison.core.errors import CommonError
 from garrison.core.ports import Sealer, Transaction
 from garrison.core.principal import Principal, Session
+from garrison.identity.caches import LIMIT, Cache, Dependency
+from garrison.identity.memberships import CHANGES, Memberships
 from garrison.identity.tokens import Grant, open_token
 from garrison.policy import Policy, PolicyInputs, PolicySet, compile_policy
 from garrison.store import Store
 
-LIMIT = 20_000
-"""Entries that each cache holds before the older half goes."""
-
 USE_SECONDS = 60.0
 """How often the last use of a key by the same service, and of a role, is written down, at most."""
-
-Dependency = tuple[str, str]
 
 
 class Use(NamedTuple):
@@ -69,44 +66,6 @@ class Role:
     tags: Mapping[str, str]
 
 
-class _Cache:
-    """Values by key, each with what it was made of."""
-
-    def __init__(self, limit: int = LIMIT) -> None:
-        self.values: dict[Any, Any] = {}
-        self._limit = limit
-        self._made_of: dict[Any, tuple[Dependency, ...]] = {}
-        self._dependents: dict[Dependency, set[Any]] = {}
-
-    def put(self, key: Any, value: Any, made_of: Iterable[Dependency]) -> None:  # noqa: ANN401 - any kind of entry
-        if len(self.values) >= self._limit:
-            for old in list(self.values)[: self._limit // 2]:
-                self._forget(old)
-        self._forget(key)
-        self.values[key] = value
-        self._made_of[key] = dependencies = tuple(made_of)
-        for dependency in dependencies:
-            self._dependents.setdefault(dependency, set()).add(key)
-
-    def drop(self, dependency: Dependency) -> None:
-        for key in list(self._dependents.get(dependency, ())):
-            self._forget(key)
-
-    def clear(self) -> None:
-        self.values.clear()
-        self._made_of.clear()
-        self._dependents.clear()
-
-    def _forget(self, key: Any) -> None:  # noqa: ANN401 - any kind of key
-        """Drop an entry from every index: what came and went leaves nothing behind."""
-        self.values.pop(key, None)
-        for dependency in self._made_of.pop(key, ()):
-            keys = self._dependents.get(dependency, set())
-            keys.discard(key)
-            if not keys:
-                self._dependents.pop(dependency, None)
-
-
 class Principals:
     """The identities of every account, as the gateway needs them."""
 
@@ -115,14 +74,15 @@ class Principals:
         self._store = store
         self._sealer = sealer
         self._aws_policy = aws_policy
-        self._keys = _Cache()
-        self._sessions = _Cache()
-        self._inputs = _Cache()
-        self._policies = _Cache()
-        self._roles = _Cache()
+        self._keys = Cache()
+        self._sessions = Cache()
+        self._inputs = Cache()
+        self._policies = Cache()
+        self._roles = Cache()
+        self.memberships = Memberships(store)
         self._used: Uses = {}
         self._unsaved: Uses = {}
-        for kind in ("access-key", "user", "group", "role", "policy"):
+        for kind in ("access-key", "user", "group", "role", "policy", "account", *CHANGES):
             store.on_change(kind, self._dropper(kind))
 
     def credential(self, access_key_id: str, token: str | None, now: float) -> Credential:
@@ -144,11 +104,19 @@ class Principals:
         """The caller's side of a decision: identity policies, boundary, session policies."""
         session = credential.principal.session
         policies, arns = (session.policies, session.policy_arns) if session else ((), ())
-        key = (credential.owner, policies, arns, _is_federated(credential.principal))
+        key = (credential.owner, policies, arns, _is_federated(credential.principal), _is_root_task(credential.principal))
         found: PolicyInputs | None = self._inputs.values.get(key)
         if found is None:
             found = self._load_inputs(credential, policies, arns, key)
         return found
+
+    def resource_controls(self, account: str, action: str, principal: Principal) -> tuple[PolicySet, ...]:
+        """The resource control policies over a resource of an account (:meth:`Memberships.resource_controls`)."""
+        return self.memberships.resource_controls(account, action, principal)
+
+    def place(self, account: str) -> tuple[str, str] | None:
+        """Organization and path of an account (:meth:`Memberships.place`)."""
+        return self.memberships.place(account)
 
     def acting(self, account: str, owner_id: str, access_key_id: str) -> Credential | None:
         """A user as whom a credential of another kind than an access key calls; None where it is gone. It has no secret here."""
@@ -169,7 +137,7 @@ class Principals:
         Raises CommonError("unknown_access_key"), as AWS answers.
         """
         session = principal.session
-        if session is None or session.kind == "assume-role" or service not in {"iam", "sts"}:
+        if session is None or session.kind in {"assume-role", "assume-root"} or service not in {"iam", "sts"}:
             return
         federated = session.kind == "federation-token"
         if service == "iam" and (federated or session.mfa_at is None):
@@ -255,12 +223,13 @@ class Principals:
             named.account,
             named.resource_name.lower(),
         )
-        if row is None or f"arn:aws:iam::{named.account}:role{row[2]}{row[1]}" != arn:
+        made_of: set[Dependency] = set()
+        if row is None or f"arn:aws:iam::{named.account}:role{row[2]}{row[1]}" != arn or _is_closed(tx, named.account, made_of):
             return None
         role_id, name, _, trust, longest = row
         compiled = compile_policy(trust, "trust", id=arn, arn=arn, name=name)
         found = Role(named.account, role_id, arn, name, compiled, longest, _tags(tx, named.account, role_id))
-        self._roles.put(arn, found, (("role", role_id),))
+        self._roles.put(arn, found, {("role", role_id), *made_of})
         return found
 
     def _dropper(self, kind: str) -> Callable[[str | None], None]:
@@ -294,7 +263,9 @@ class Principals:
         return found
 
     def _owner(self, tx: Transaction, account: str, owner: str, access_key_id: str, made_of: set[Dependency]) -> Principal | None:
-        """The user, or the root user, that a long-term key or a GetSessionToken session is of."""
+        """The user, or the root user, that a long-term key or a GetSessionToken session is of; None in a closed account."""
+        if _is_closed(tx, account, made_of):
+            return None
         if owner == account:
             return Principal(
                 kind="root", account=account, arn=f"arn:aws:iam::{account}:root", id=account, access_key_id=access_key_id
@@ -341,7 +312,7 @@ class Principals:
         if owner is None:
             return None
         session = _session(grant, issuer_arn=owner.arn, issuer_name=owner.name)
-        if grant.kind == "session-token":
+        if grant.kind in {"session-token", "assume-root"}:
             return Principal(
                 kind=owner.kind,
                 account=owner.account,
@@ -366,6 +337,8 @@ class Principals:
     @staticmethod
     def _role_session(tx: Transaction, grant: Grant, access_key_id: str, made_of: set[Dependency]) -> Principal | None:
         made_of.add(("role", grant.owner_id))
+        if _is_closed(tx, grant.account, made_of):
+            return None
         row = tx.one("SELECT name, path FROM iam_role WHERE account = ? AND role_id = ?", grant.account, grant.owner_id)
         if row is None:
             return None
@@ -395,6 +368,8 @@ class Principals:
             # A federated user without session policies may do nothing: its session set is there, and empty.
             inline = [compile_policy(text, "session", id=f"session-policy-{index}") for index, text in enumerate(policies)]
             attached = [self._managed(arn, "session", made_of) for arn in arns]
+            if _is_root_task(credential.principal):
+                attached.append(_ROOT_TASK)
             found = PolicyInputs(
                 identity=owner.identity,
                 boundary=owner.boundary,
@@ -405,11 +380,12 @@ class Principals:
         return found
 
     def _owner_inputs(self, account: str, owner: str, made_of: set[Dependency]) -> PolicyInputs:
-        if owner == account:
-            return PolicyInputs(identity=PolicySet([]), boundary=None, session=None, scps=())
         tx = self._store.reading()
-        kind = "role" if owner.startswith("AROA") else "user"
+        kind = "root" if owner == account else "role" if owner.startswith("AROA") else "user"
         made_of.add((kind, owner))
+        scps = self._service_controls(tx, kind, account, owner, made_of)
+        if kind == "root":
+            return PolicyInputs(identity=PolicySet([]), boundary=None, session=None, scps=scps)
         policies = self._policies_of(tx, account, owner, made_of)
         if kind == "user":
             groups = tx.all(
@@ -419,8 +395,18 @@ class Principals:
                 made_of.add(("group", group))
                 policies += self._policies_of(tx, account, group, made_of)
         return PolicyInputs(
-            identity=PolicySet(policies), boundary=self._boundary(tx, kind, account, owner, made_of), session=None, scps=()
+            identity=PolicySet(policies), boundary=self._boundary(tx, kind, account, owner, made_of), session=None, scps=scps
         )
+
+    def _service_controls(
+        self, tx: Transaction, kind: str, account: str, owner: str, made_of: set[Dependency]
+    ) -> tuple[PolicySet, ...]:
+        """The SCPs of the account; none for a service-linked role, whose service nobody's organization bounds."""
+        if kind == "role":
+            row = tx.one("SELECT service FROM iam_role WHERE account = ? AND role_id = ?", account, owner)
+            if row is not None and row[0] is not None:
+                return ()
+        return self.memberships.service_controls(account, made_of)
 
     def _policies_of(self, tx: Transaction, account: str, owner: str, made_of: set[Dependency]) -> list[Policy]:
         inline = tx.all(
@@ -462,6 +448,24 @@ class Principals:
 def _is_federated(principal: Principal) -> bool:
     """Whether the session policies are a bound even where there are none."""
     return principal.session is not None and principal.session.kind == "federation-token"
+
+
+_ROOT_TASK = compile_policy(
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}', "session", id="root-task"
+)
+"""Beside the policy of a privileged task, which only denies: all else is the root user's."""
+
+
+def _is_root_task(principal: Principal) -> bool:
+    """Whether the session is one of AssumeRoot."""
+    return principal.session is not None and principal.session.kind == "assume-root"
+
+
+def _is_closed(tx: Transaction, account: str, made_of: set[Dependency]) -> bool:
+    """Whether nobody may sign for an account any more."""
+    made_of.add(("account", account))
+    row = tx.one("SELECT state FROM account WHERE id = ?", account)
+    return row is not None and row[0] != "ACTIVE"
 
 
 def _session(grant: Grant, *, issuer_arn: str, issuer_name: str) -> Session:

@@ -23,7 +23,7 @@ PURPOSE = "session-token"
 MAX_TOKEN_CHARACTERS = 32 * 1024
 """A session's tags and policies at their limits seal to less than this."""
 
-SessionKind = Literal["assume-role", "session-token", "federation-token"]
+SessionKind = Literal["assume-role", "session-token", "federation-token", "assume-root"]
 
 
 class Grant(msgspec.Struct, array_like=True, frozen=True):

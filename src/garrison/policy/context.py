@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from garrison.core.operation import Keys, Target
 
 
+Place = Callable[[str], "tuple[str, str] | None"]
+"""The organization that an account is in, and its path there (``o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/``); None where in none."""
+
+
 def fold_keys(keys: Mapping[str, Value]) -> dict[str, Value]:
     """The same keys lower-cased, as :class:`~garrison.policy.evaluate.Request` wants them."""
     return {key.lower(): value for key, value in keys.items()}
@@ -25,7 +29,7 @@ def fold_keys(keys: Mapping[str, Value]) -> dict[str, Value]:
 class GlobalContext(Mapping[str, Value]):
     """A read-only mapping of lower-cased condition keys, filled as it is read."""
 
-    __slots__ = ("call", "extra", "found", "now", "principal", "region", "target")
+    __slots__ = ("call", "extra", "found", "now", "place", "principal", "region", "target")
 
     def __init__(
         self,
@@ -35,7 +39,9 @@ class GlobalContext(Mapping[str, Value]):
         region: str,
         target: Target,
         extra: Keys,
+        place: Place | None = None,
     ) -> None:
+        self.place = place
         self.principal = principal
         self.call = call
         self.now = now
@@ -99,12 +105,14 @@ def global_context(
     region: str,
     target: Target,
     extra: Keys,
+    place: Place | None = None,
 ) -> GlobalContext:
     """The condition keys of one call on one target.
 
-    ``extra``: the operation's own keys (``kms:ViaService``, ``aws:RequestTag/team``), in any case; they win.
+    ``extra``: the operation's own keys (``kms:ViaService``, ``aws:RequestTag/team``), in any case; they win. ``place`` is asked
+    only where a statement reads a key that names organizations.
     """
-    return GlobalContext(principal, call, now, region, target, extra)
+    return GlobalContext(principal, call, now, region, target, extra, place)
 
 
 def _username(context: GlobalContext) -> Value | None:
@@ -181,6 +189,32 @@ def _is_service(context: GlobalContext) -> Value | None:
     return context.principal.kind == "service"
 
 
+def _principal_place(context: GlobalContext) -> tuple[str, str] | None:
+    """Of identities of an account: nobody in particular and services are in no organization."""
+    account = context.principal.account if context.principal.kind not in {"service", "anonymous"} else ""
+    return context.place(account) if context.place is not None and account else None
+
+
+def _resource_place(context: GlobalContext) -> tuple[str, str] | None:
+    account = context.target.account
+    return context.place(account) if context.place is not None and account else None
+
+
+def _organization(found: tuple[str, str] | None) -> Value | None:
+    return None if found is None else found[0]
+
+
+def _paths(found: tuple[str, str] | None) -> Value | None:
+    """Multi-valued, with one value."""
+    return None if found is None else (found[1],)
+
+
+def _assumed_root(context: GlobalContext) -> Value | None:
+    """Only in a session that sts:AssumeRoot made."""
+    session = context.principal.session
+    return True if session is not None and session.kind == "assume-root" else None
+
+
 _PROVIDERS: dict[str, Callable[[GlobalContext], Value | None]] = {
     "aws:username": _username,
     "aws:userid": _userid,
@@ -201,6 +235,11 @@ _PROVIDERS: dict[str, Callable[[GlobalContext], Value | None]] = {
     "aws:multifactorauthage": _mfa_age,
     "aws:sourceidentity": _source_identity,
     "aws:resourceaccount": lambda context: context.target.account or None,
+    "aws:principalorgid": lambda context: _organization(_principal_place(context)),
+    "aws:principalorgpaths": lambda context: _paths(_principal_place(context)),
+    "aws:resourceorgid": lambda context: _organization(_resource_place(context)),
+    "aws:resourceorgpaths": lambda context: _paths(_resource_place(context)),
+    "aws:assumedroot": _assumed_root,
     "aws:tagkeys": _tag_keys,
     "aws:viaawsservice": lambda context: bool(context.call.via),
 }

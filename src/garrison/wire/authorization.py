@@ -34,7 +34,10 @@ def declared_checks(declaration: Declaration, action: str, ctx: Context, req: An
 def decide(check: Check, ctx: Context, inputs: PolicyInputs) -> Decision:
     """The decision on one check."""
     target = check.target
-    context = global_context(ctx.principal, ctx.call, now=ctx.now, region=ctx.region, target=target, extra=check.keys)
+    principals = ctx.ports.principals
+    context = global_context(
+        ctx.principal, ctx.call, now=ctx.now, region=ctx.region, target=target, extra=check.keys, place=principals.place
+    )
     request = Request(
         action=check.action,
         resource=target.arn,
@@ -47,6 +50,7 @@ def decide(check: Check, ctx: Context, inputs: PolicyInputs) -> Decision:
         inputs,
         resource_policy=target.policy,
         resource_policy_decides=target.policy_decides,
+        rcps=principals.resource_controls(target.account, check.action, ctx.principal),
         grants=target.grants,
     )
 

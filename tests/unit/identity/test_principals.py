@@ -11,7 +11,7 @@ import pytest
 
 from garrison.core.errors import CommonError
 from garrison.core.principal import Principal, Session
-from garrison.identity import principals as module
+from garrison.identity.caches import Cache
 from garrison.identity.iam import managed
 from garrison.identity.principals import Credential, Principals
 from garrison.identity.tokens import Grant, seal_token
@@ -270,7 +270,7 @@ def test_a_boundary_whose_policy_is_gone_allows_nothing(world: World):
 
 
 def test_the_caches_are_bounded_and_leave_nothing_behind():
-    cache = module._Cache(limit=10)
+    cache = Cache(limit=10)
     for number in range(1000):
         cache.put(number, "value", [("user", str(number)), ("policy", "shared")])
         assert len(cache.values) <= 10
@@ -283,7 +283,7 @@ def test_the_caches_are_bounded_and_leave_nothing_behind():
 
 
 def test_entries_that_come_and_go_leave_nothing_behind():
-    cache = module._Cache(limit=10)
+    cache = Cache(limit=10)
     for number in range(1000):
         cache.put("session", number, [("user", str(number)), ("policy", "shared")])
         cache.drop(("user", str(number)))
