@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,9 @@ class Context:
     """What the declaration looked up and the handler uses again (one read, not two)."""
     decision: Any = None
     """The policy room's Decision, once made."""
+    though_failed: list[Callable[[Transaction], None]] = field(default_factory=list)
+    """What is written where the call fails, in a unit of work of its own: a wrong code is counted though nothing else of its call
+    stays. Nothing of it is called where the call succeeds."""
 
     def unique_id(self, prefix: str, length: int = 17) -> str:
         """An IAM unique id such as ``AIDA…``."""

@@ -16,6 +16,8 @@ Random = Callable[[int], bytes]
 system_random: Random = secrets.token_bytes
 
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_SECRET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # noqa: S105 - the alphabet of secrets, not one
+_SECRET_LENGTH = 40
 
 
 def unique_id(prefix: str, random: Random = system_random, length: int = 17) -> str:
@@ -45,6 +47,11 @@ def access_key_id(prefix: str, account: str, random: Random = system_random) -> 
     """
     bits = (1 << 79) | (int(account) << 39) | (int.from_bytes(random(5)) >> 1)
     return prefix + base64.b32encode(bits.to_bytes(10)).decode()
+
+
+def secret_access_key(random: Random = system_random) -> str:
+    """A secret access key: 40 characters of 6 bits each, 240 bits."""
+    return "".join(_SECRET[byte & 63] for byte in random(_SECRET_LENGTH))
 
 
 def account_of_access_key(key: str) -> str:

@@ -81,6 +81,8 @@ class Declaration:
     """Whether responseElements are kept (CloudTrail keeps them for writes)."""
     beside: Callable[[Context, Any], bool] | None = None
     """Of a read: whether this call's handler waits for somebody else, or takes long; it runs on a thread beside the loop then."""
+    writes: Callable[[Context, Any], bool] | None = None
+    """Of a read: whether this call changes state all the same (a code is used up); it runs in a transaction then."""
     prepare: Callable[[Context, Any], Callable[[], Any] | None] | None = None
     """Of a write: what it needs from elsewhere before its transaction, fetched on a thread; in ``scratch[PREPARED]`` then."""
 
@@ -108,6 +110,7 @@ def operation(  # noqa: PLR0913 - a declaration has many parts, each by name
     audit_request: Callable[[Req], Mapping[str, Any]] | None = None,
     audit_response: bool | None = None,
     beside: Callable[[Context, Req], bool] | None = None,
+    writes: Callable[[Context, Req], bool] | None = None,
     prepare: Callable[[Context, Req], Callable[[], Any] | None] | None = None,
 ) -> Callable[[Handler[Req, Res]], Handler[Req, Res]]:
     """Register a handler. Raises ValueError on an empty resource or a second handler of the same name.
@@ -120,6 +123,9 @@ def operation(  # noqa: PLR0913 - a declaration has many parts, each by name
         raise ValueError(msg)
     if (beside is not None and not read) or (prepare is not None and read):
         msg = "reads run beside the loop, writes are prepared there"
+        raise ValueError(msg)
+    if writes is not None and (not read or beside is not None):
+        msg = "only a read that runs on the loop may say when it writes"
         raise ValueError(msg)
 
     def register(handler: Handler[Req, Res]) -> Handler[Req, Res]:
@@ -136,6 +142,7 @@ def operation(  # noqa: PLR0913 - a declaration has many parts, each by name
             audit_request=audit_request,
             audit_response=not read if audit_response is None else audit_response,
             beside=beside,
+            writes=writes,
             prepare=prepare,
         )
         if declaration.key in REGISTRY:

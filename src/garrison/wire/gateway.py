@@ -11,7 +11,7 @@ import contextlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +31,7 @@ from garrison.identity.sts.messages import encode_message
 from garrison.policy import authorization_message
 from garrison.store import Store
 from garrison.wire import events
+from garrison.wire.asgi import Receive, Send, read_head, write
 from garrison.wire.authorization import authorize_call, declared_checks
 from garrison.wire.codec import codec
 from garrison.wire.exchange import Exchange
@@ -39,9 +40,6 @@ from garrison.wire.sigv4 import Claim, Verifier, payload_decoder, read_claim
 
 log = logging.getLogger("garrison.wire")
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Internal = Callable[[Request, Call], Response | None]
 """Answers Garrison's own paths (/_garrison/…); None for every other."""
 
@@ -120,21 +118,21 @@ class Gateway:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
-        request, call = _read_head(scope)
+        request, call = read_head(scope)
         try:
             request.body = await self._read_body(request, receive, whole=scope.get("state", {}).get("whole", False))
         except CommonError as error:
             exchange = self.handle(request, call, refused=error)
-            await _write(send, await self._settle(exchange), close=True)
+            await write(send, await self._settle(exchange), close=True)
             return
         own = self.internal(request, call)
         if own is not None:
-            await _write(send, own)
+            await write(send, own)
             return
         exchange = self.handle(request, call)
         if exchange.waits_for is not None:
             await self._wait(exchange, exchange.waits_for)
-        await _write(send, await self._settle(exchange))
+        await write(send, await self._settle(exchange))
 
     async def _read_body(self, request: Request, receive: Receive, *, whole: bool = False) -> bytes:
         """The whole body. Raises CommonError: ``too_large``, or ``timeout`` when it does not come in time."""
@@ -344,7 +342,7 @@ class Gateway:
         if declaration is None:
             msg = f"Garrison does not implement {found.service}:{found.operation.name} yet."
             raise CommonError("not_implemented", msg)
-        if declaration.read:
+        if declaration.read and not (declaration.writes is not None and declaration.writes(ctx, exchange.struct)):
             self._answer(declaration, ctx, found, exchange)
             self.recorder.observe(*events.success(exchange))
             return
@@ -381,6 +379,7 @@ class Gateway:
 
     def _fail(self, exchange: Exchange, error: ServiceError) -> None:
         """Answer the error in the service's own protocol, and put it on record."""
+        error = exchange.error = self._written_though_failed(exchange, error)
         try:
             exchange.response = _sendable(exchange.codec.encode_error(exchange.operation, error, exchange.request_id))
             self._record_failure(exchange, error)
@@ -392,6 +391,22 @@ class Gateway:
             exchange.struct = exchange.decision = None
             with self._logging_what_is_not_on_record(exchange):
                 self._record_failure(exchange, exchange.error)
+
+    def _written_though_failed(self, exchange: Exchange, error: ServiceError) -> ServiceError:
+        """Write what stays of a failed call, and answer its error. Where that cannot be written, nobody learns how it ended."""
+        if exchange.ctx is None or not exchange.ctx.though_failed:
+            return error
+        kept, exchange.ctx.though_failed = exchange.ctx.though_failed, []
+        try:
+            with self.store.writing() as tx:
+                for each in kept:
+                    each(tx)
+        except ServiceError as lost:
+            return lost
+        except Exception:
+            log.exception("what a failed call leaves could not be written", extra={"request_id": exchange.request_id})
+            return CommonError("internal")
+        return error
 
     @contextlib.contextmanager
     def _logging_what_is_not_on_record(self, exchange: Exchange) -> Iterator[None]:
@@ -555,35 +570,3 @@ def _action(declaration: Declaration | None, found: Route) -> str:
     if declaration is not None and declaration.action is not None:
         return declaration.action
     return f"{found.operation.model.signing_name}:{found.operation.name}"
-
-
-def _read_head(scope: Mapping[str, Any]) -> tuple[Request, Call]:
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    request = Request(
-        method=scope["method"],
-        path=scope["raw_path"].decode("latin-1"),
-        query=scope["query_string"].decode("latin-1"),
-        headers=headers,
-    )
-    client = scope["client"]
-    call = Call(
-        source_ip=client[0] if client else "",
-        user_agent=request.header("user-agent"),
-        host=request.header("host"),
-        secure=scope["scheme"] == "https",
-        referer=request.header("referer"),
-        tls=scope.get("state", {}).get("tls"),
-    )
-    return request, call
-
-
-async def _write(send: Send, response: Response, *, close: bool = False) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    # An answer to HEAD has no body and may say how long it would be; every other length is that of the body.
-    if response.body or not any(name.lower() == b"content-length" for name, _ in headers):
-        headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
-        headers.append((b"content-length", str(len(response.body)).encode()))
-    if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})

@@ -41,3 +41,9 @@ def test_forms() -> None:
     assert len(account) == 12
     assert account.isdecimal()
     assert account[0] != "0"
+
+
+def test_a_secret_access_key_has_40_characters_of_6_bits_each():
+    assert ids.secret_access_key(lambda size: bytes(range(size))) == "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn"
+    assert ids.secret_access_key(lambda size: b"\xff" * size) == "/" * 40
+    assert len({ids.secret_access_key() for _ in range(50)}) == 50

@@ -19,6 +19,7 @@ from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
 from garrison.core.operation import REGISTRY, Declaration, operation
 from garrison.store import StoreUnavailable
+from garrison.wire import asgi
 from garrison.wire import gateway as module
 from garrison.wire.codec import codec
 from tests.support.inprocess import CALL, HOST, InProcess, between, scope_of
@@ -467,8 +468,74 @@ def test_a_common_error_of_a_handler_keeps_its_kind(one: InProcess, monkeypatch:
 def test_the_call_is_what_the_network_brought():
     scope = scope_of(Request("GET", "/a%20b", "x=1", [("host", "h"), ("user-agent", "u"), ("referer", "r")]), "192.0.2.1")
     scope["state"]["tls"] = ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
-    request, call = module._read_head(scope)
+    request, call = asgi.read_head(scope)
     assert (request.path, request.query) == ("/a%20b", "x=1")
     assert (call.source_ip, call.user_agent, call.referer, call.host, call.secure) == ("192.0.2.1", "u", "r", "h", False)
     assert call.tls == ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
     assert CALL.tls is None
+
+
+# What a failed call leaves
+
+
+def leaving(ctx: Context, _req: object) -> None:
+    """Changes the account, wants the number kept though it fails, and fails."""
+    ctx.tx.run("UPDATE iam_account SET alias = 'gone'")
+    ctx.though_failed.append(lambda tx: tx.run("UPDATE iam_account SET root_password_last_used = 7"))
+    raise CommonError("access_denied", "no")
+
+
+def account_row(one: InProcess) -> tuple[Any, ...] | None:
+    return one.state.store.reading().one("SELECT alias, root_password_last_used FROM iam_account WHERE account = ?", one.account)
+
+
+def test_what_a_call_leaves_though_it_failed_stays_and_nothing_else(one: InProcess, monkeypatch: pytest.MonkeyPatch):
+    with_handler(monkeypatch, "iam", "CreateAccountAlias", handler=leaving)
+    assert one.iam("CreateAccountAlias", AccountAlias="some-name").status == 403
+    assert account_row(one) == (None, 7)
+
+
+def test_nobody_learns_how_a_call_ended_whose_leavings_cannot_be_written(one: InProcess, monkeypatch: pytest.MonkeyPatch):
+    def refusing(_tx: object) -> None:
+        raise StoreUnavailable("disk full")
+
+    def failing(ctx: Context, _req: object) -> None:
+        ctx.though_failed.append(refusing)
+        raise CommonError("access_denied", "the code was wrong")
+
+    with_handler(monkeypatch, "iam", "CreateAccountAlias", handler=failing)
+    answer = one.iam("CreateAccountAlias", AccountAlias="some-name")
+    assert (answer.status, b"the code was wrong" in answer.body) == (503, False)
+
+    def broken(ctx: Context, _req: object) -> None:
+        ctx.though_failed.append(lambda _tx: 1 / 0)
+        raise CommonError("access_denied", "the code was wrong")
+
+    with_handler(monkeypatch, "iam", "CreateAccountAlias", handler=broken)
+    answer = one.iam("CreateAccountAlias", AccountAlias="some-name")
+    assert (answer.status, b"the code was wrong" in answer.body) == (500, False)
+
+
+def test_a_call_that_succeeds_writes_nothing_of_what_a_failed_one_leaves(one: InProcess, monkeypatch: pytest.MonkeyPatch):
+    def fine(ctx: Context, _req: object) -> None:
+        ctx.though_failed.append(lambda tx: tx.run("UPDATE iam_account SET root_password_last_used = 7"))
+
+    with_handler(monkeypatch, "iam", "CreateAccountAlias", handler=fine)
+    assert one.iam("CreateAccountAlias", AccountAlias="some-name").status == 200
+    assert account_row(one) == (None, None)
+
+
+def test_a_read_writes_where_it_says_so(one: InProcess, monkeypatch: pytest.MonkeyPatch):
+    def using_up(ctx: Context, _req: object) -> dict[str, list[str]]:
+        ctx.tx.run("UPDATE iam_account SET root_password_last_used = 9")
+        return {"account_aliases": []}
+
+    with_handler(monkeypatch, "iam", "ListAccountAliases", handler=using_up, writes=lambda _ctx, _req: True)
+    assert one.iam("ListAccountAliases").status == 200
+    assert account_row(one) == (None, 9)
+    assert one.last_event()["readOnly"] is True
+
+
+def test_only_a_read_may_say_when_it_writes():
+    with pytest.raises(ValueError, match="only a read"):
+        operation("iam", resource="*", writes=lambda _ctx, _req: True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from garrison.api import iam as api
 from garrison.core.context import Context
 from garrison.core.errors import CommonError
-from garrison.core.ids import access_key_id
+from garrison.core.ids import access_key_id, secret_access_key
 from garrison.core.operation import Target, operation
 from garrison.identity.iam import errors
 from garrison.identity.iam.account import display_name
@@ -17,8 +17,6 @@ from garrison.identity.iam.rows import iam_arn, user_by_id, user_named
 from garrison.identity.iam.targets import user_target
 
 KEYS_PER_USER = 2
-_SECRET_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # noqa: S105 - the alphabet of secrets, not one
-_SECRET_LENGTH = 40
 PURPOSE = "access-key"
 """What secrets are sealed for; the associated bytes are the key's id."""
 
@@ -141,9 +139,7 @@ def make_key(ctx: Context, owner_id: str, owner_arn: str) -> NewKey:
     taken = ctx.tx.all("SELECT access_key_id FROM iam_access_key WHERE account = ? AND owner_id = ?", ctx.account, owner_id)
     if len(taken) >= KEYS_PER_USER:
         raise errors.quota("AccessKeysPerUser", KEYS_PER_USER)
-    key = NewKey(
-        access_key_id("AKIA", ctx.account, ctx.random), "".join(_SECRET_LETTERS[byte & 63] for byte in ctx.random(_SECRET_LENGTH))
-    )
+    key = NewKey(access_key_id("AKIA", ctx.account, ctx.random), secret_access_key(ctx.random))
     ctx.tx.run(
         "INSERT INTO iam_access_key (access_key_id, account, owner_id, secret, status, created) VALUES (?, ?, ?, ?, ?, ?)",
         key.id,

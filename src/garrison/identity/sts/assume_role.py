@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from garrison.api import sts as api
 from garrison.core.context import Context
 from garrison.core.errors import CommonError
+from garrison.core.ids import secret_access_key
 from garrison.core.operation import Check, Keys, Target, operation
 from garrison.identity.sts.sessions import (
     invalid,
     mint,
-    new_secret,
     packed_percentage,
     refuse_mfa,
     session_keys,
@@ -105,7 +105,7 @@ def assume_role(ctx: Context, req: api.AssumeRoleRequest) -> api.AssumeRoleRespo
         kind="assume-role",
         account=role.account,
         owner_id=role.role_id,
-        secret=new_secret(),
+        secret=secret_access_key(ctx.random),
         issued_at=ctx.now,
         expires_at=float(int(ctx.now) + _duration(req.duration_seconds, role.max_session_duration, chained=chained)),
         session_name=req.role_session_name,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from garrison.api import sts as api
 from garrison.core.context import Context
+from garrison.core.ids import secret_access_key
 from garrison.core.operation import Check, Keys, Target, operation
 from garrison.identity.sts.sessions import (
     mint,
-    new_secret,
     packed_percentage,
     refuse_sessions,
     session_policies,
@@ -50,7 +50,7 @@ def get_federation_token(ctx: Context, req: api.GetFederationTokenRequest) -> ap
             kind="federation-token",
             account=principal.account,
             owner_id=principal.id,
-            secret=new_secret(),
+            secret=secret_access_key(ctx.random),
             issued_at=ctx.now,
             expires_at=users_session_ends(ctx, req.duration_seconds),
             session_name=req.name,

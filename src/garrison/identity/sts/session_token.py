@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from garrison.api import sts as api
 from garrison.core.context import Context
+from garrison.core.ids import secret_access_key
 from garrison.core.operation import operation
-from garrison.identity.sts.sessions import mint, new_secret, refuse_mfa, refuse_sessions, token_use, users_session_ends
+from garrison.identity.sts.sessions import mint, refuse_mfa, refuse_sessions, token_use, users_session_ends
 from garrison.identity.tokens import Grant
 
 
@@ -21,7 +22,7 @@ def get_session_token(ctx: Context, req: api.GetSessionTokenRequest) -> api.GetS
             kind="session-token",
             account=principal.account,
             owner_id=principal.id,
-            secret=new_secret(),
+            secret=secret_access_key(ctx.random),
             issued_at=ctx.now,
             expires_at=users_session_ends(ctx, req.duration_seconds),
         ),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import string
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -18,7 +16,6 @@ from garrison.core.operation import Keys
 from garrison.identity.tokens import MAX_TOKEN_CHARACTERS, Grant, seal_token_of_size
 from garrison.policy import MalformedPolicy, parse_policy
 
-_SECRET_CHARACTERS = string.ascii_letters + string.digits + "+/"
 _MAX_POLICY_CHARACTERS = 2048
 _MAX_POLICY_ARNS = 10
 _PACKED_BYTES = 4096
@@ -45,11 +42,6 @@ def token_use(credentials: api.Credentials) -> dict[str, int]:
     """SessionTokenSize, and SessionTokenUtilization in per cent."""
     size = len(credentials.session_token)
     return {"session_token_size": size, "session_token_utilization": -(-size * 100 // MAX_TOKEN_CHARACTERS)}
-
-
-def new_secret() -> str:
-    """A secret access key: 40 characters, 240 bits."""
-    return "".join(secrets.choice(_SECRET_CHARACTERS) for _ in range(40))
 
 
 def tags_of(given: Sequence[api.Tag] | None) -> dict[str, str]:
