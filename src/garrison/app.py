@@ -27,7 +27,7 @@ from garrison.core.context import Call, ConfigurationItem
 from garrison.core.operation import REGISTRY
 from garrison.core.ports import Ports
 from garrison.core.principal import Principal
-from garrison.identity.bootstrap import create_account
+from garrison.identity.bootstrap import Accounts, create_account
 from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
@@ -358,6 +358,7 @@ def build_worker(state: State, slot: int) -> Worker:
         sealer=state.keyring,
         keys=LiveKeys(state.store, state.keyring, stores=key_stores(state)),
         principals=principals,
+        accounts=Accounts(),
         events=Trail(state.store, state.data_dir, recorder),
         attestation_roots=attestation_roots(state.settings),
     )

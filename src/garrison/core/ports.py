@@ -61,6 +61,18 @@ class Events(Protocol):
         ...
 
 
+class Accounts(Protocol):
+    """Makes accounts, with the identities that they begin with."""
+
+    def create(self, ctx: Any, account: str, *, name: str, email: str, role: str, management: str) -> None:  # noqa: ANN401 - a Context
+        """Make a member account with a role that ``management`` may assume. Raises ``store.Conflict`` when repeated."""
+        ...
+
+    def link(self, ctx: Any, account: str) -> None:  # noqa: ANN401 - a Context
+        """Make the service-linked role of Organizations in an account, where it has none yet."""
+        ...
+
+
 @dataclass(slots=True)
 class Ports:
     """The ports of this process."""
@@ -70,6 +82,8 @@ class Ports:
     """keys.kms: live keys by id."""
     principals: Any = None
     """identity: credentials and policies of principals."""
+    accounts: Accounts | None = None
+    """identity: makes accounts for an organization."""
     events: Any = None
     """audit: the trail."""
     config: Any = None
