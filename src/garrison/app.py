@@ -43,8 +43,9 @@ from garrison.keys.memory import no_core_dumps
 from garrison.keys.xks.client import XksClient
 from garrison.keys.xks.http import Routes
 from garrison.store import SchemaError, Store, open_store
-from garrison.wire.gateway import Gateway, Limits
+from garrison.wire.gateway import Gateway
 from garrison.wire.internal import InternalPaths
+from garrison.wire.limits import Limits
 from garrison.wire.metrics import Metrics
 from garrison.wire.sigv4 import Signatures, Verifier
 from garrison.wire.xks import XksProxy

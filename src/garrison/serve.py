@@ -158,6 +158,7 @@ def run_worker(worker: app.Worker, listener: Listener, lifeline: int | None) -> 
     server = make_server(
         worker.gateway,
         max_head_bytes=settings.max_head_bytes,
+        max_body_bytes=settings.max_body_bytes,
         head_timeout=settings.read_timeout,
         max_connections=settings.max_connections,
         tls=listener.tls,

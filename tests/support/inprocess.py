@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -72,11 +73,33 @@ class InProcess:
         """Each request's answer."""
 
         async def all_at_once() -> list[Response]:
-            return list(await asyncio.gather(*(self._asgi(request, source_ip) for request in requests)))
+            return list(await asyncio.gather(*(self.enter(request, source_ip) for request in requests)))
 
         return asyncio.run(all_at_once())
 
-    async def _asgi(self, request: Request, source_ip: str) -> Response:
+    async def enter(self, request: Request, source_ip: str = "127.0.0.1") -> Response:
+        """The short way of a request that came whole."""
+        answered: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        fresh = replace(request)  # without what it remembers of its headers
+        call = Call(
+            source_ip=source_ip,
+            user_agent=request.header("user-agent"),
+            host=request.header("host"),
+            referer=request.header("referer"),
+        )
+        waiting = self.gateway.enter(fresh, call, answered.set_result)
+        if waiting is None:
+            return await answered
+        said: list[Mapping[str, Any]] = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            said.append(message)
+
+        await self.gateway.finish_to(waiting, send)
+        return _said(said)
+
+    async def asgi(self, request: Request, source_ip: str = "127.0.0.1") -> Response:
+        """The long way."""
         asked = [{"type": "http.request", "body": request.body, "more_body": False}]
         said: list[Mapping[str, Any]] = []
 
@@ -87,8 +110,7 @@ class InProcess:
             said.append(message)
 
         await self.gateway(scope_of(request, source_ip), receive, send)
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in said[0]["headers"]]
-        return Response(said[0]["status"], headers, said[1]["body"])
+        return _said(said)
 
     # What it left
 
@@ -115,6 +137,11 @@ class InProcess:
     def close(self) -> None:
         """End as a worker ends."""
         self.worker.close()
+
+
+def _said(said: Sequence[Mapping[str, Any]]) -> Response:
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in said[0]["headers"]]
+    return Response(said[0]["status"], headers, said[1]["body"])
 
 
 def scope_of(request: Request, source_ip: str = "127.0.0.1") -> dict[str, Any]:

@@ -79,7 +79,7 @@ def lookup_columns(event: Event) -> Row:
 def resource_columns(event: Event) -> list[Row]:
     """(position, account, type, name, ARN) of each resource of an event."""
     return [
-        (position, event.account, resource.type, indexed(_name(resource.arn)), indexed(resource.arn))
+        (position, event.account, resource.type, indexed(resource_name(resource.arn)), indexed(resource.arn))
         for position, resource in enumerate(event.resources)
     ]
 
@@ -187,7 +187,8 @@ def _item_row(chain: str, seq: int, position: int, second: int, item: Configurat
     )
 
 
-def _name(arn: str) -> str:
+def resource_name(arn: str) -> str:
+    """The name that a resource is looked up by: the one in its ARN; what is no ARN is its own name."""
     try:
         return parse_arn(arn).resource_name
     except ValueError:

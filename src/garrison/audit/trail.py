@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from garrison.audit import rows
 from garrison.audit.adopt import gather
 from garrison.audit.recorder import Recorder
 from garrison.core.ports import Value
@@ -24,7 +25,14 @@ _EQUAL = {
     "error_code": "e.error_code",
 }
 _COMPARED = {"read_only": "e.read_only = ?", "start": "e.event_time >= ?", "end": "e.event_time <= ?"}
-_OF_RESOURCE = {"resource_name": "(r.name = ? OR r.arn = ?)", "resource_type": "r.type = ?"}
+
+
+_NAMED = (
+    "(e.chain, e.seq) IN (SELECT r.chain, r.seq FROM audit_resource r"
+    " WHERE r.account = ? AND (r.name = ? OR (r.name = ? AND r.arn = ?)))"
+)
+_TYPED = "EXISTS (SELECT 1 FROM audit_resource r WHERE r.chain = e.chain AND r.seq = e.seq AND r.account = ? AND r.type = ?)"
+"""Newest first, event by event: most types have more events than a page."""
 
 
 class Trail:
@@ -105,15 +113,11 @@ def _condition(name: str, value: Any, account: str) -> tuple[str, list[Value]]: 
     if name == "after":
         second, number = value
         return "(e.event_time < ? OR (e.event_time = ? AND e.id < ?))", [int(second), int(second), int(number)]
-    if name in _OF_RESOURCE:
-        condition = _OF_RESOURCE[name]
-        return _resource(condition), [account, *[str(value)] * condition.count("?")]
+    if name == "resource_name":
+        # An ARN is found by the name in it: one index serves both.
+        text = rows.indexed(str(value))
+        return _NAMED, [account, text, rows.indexed(rows.resource_name(str(value))), text]
+    if name == "resource_type":
+        return _TYPED, [account, str(value)]
     msg = f"no such criterion: `{name}`"
     raise TypeError(msg)
-
-
-def _resource(condition: str) -> str:
-    return (
-        "EXISTS (SELECT 1 FROM audit_resource r WHERE r.chain = e.chain AND r.seq = e.seq"  # noqa: S608 - fixed words
-        f" AND r.account = ? AND {condition})"
-    )

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from garrison.core.ids import Random, system_random, unique_id, uuid4
+from msgspec import Struct
+
+from garrison.core.ids import Random, system_random, unique_id, uuid4, uuid7
 
 if TYPE_CHECKING:
     from garrison.core.ports import Ports, Transaction
@@ -38,8 +40,7 @@ class ConfigurationItem:
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """The request as the network brought it."""
 
     source_ip: str
@@ -56,11 +57,10 @@ class Call:
 
 
 EVENT_ID = "event-id"
-"""Where in ``Context.scratch`` a handler leaves the id that its audit event is to have; without one the event gets any."""
+"""Where in ``Context.scratch`` the id is that the audit event is to have; without one the event gets any."""
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """One signed call on its way through the house. Time, randomness and ids come from here."""
 
     request_id: str
@@ -77,13 +77,13 @@ class Context:
     ports: Ports
     partition: str = "aws"
     random: Random = system_random
-    items: list[ConfigurationItem] = field(default_factory=list)
+    items: list[ConfigurationItem] = []
     """Written with the audit event when the transaction commits."""
-    scratch: dict[str, Any] = field(default_factory=dict)
+    scratch: dict[str, Any] = {}
     """What the declaration looked up and the handler uses again (one read, not two)."""
     decision: Any = None
     """The policy room's Decision, once made."""
-    though_failed: list[Callable[[Transaction], None]] = field(default_factory=list)
+    though_failed: list[Callable[[Transaction], object]] = []
     """What is written where the call fails, in a unit of work of its own: a wrong code is counted though nothing else of its call
     stays. Nothing of it is called where the call succeeds."""
 
@@ -94,6 +94,11 @@ class Context:
     def uuid(self) -> str:
         """A random UUID."""
         return uuid4(self.random)
+
+    def event_id(self) -> str:
+        """The id that the call's audit event is to have, for what is stored beside it."""
+        found: str = self.scratch.setdefault(EVENT_ID, uuid7(self.now, self.random))
+        return found
 
     def changed(self, item: ConfigurationItem, *touched: tuple[str, str]) -> None:
         """Record what a write did: the resource's new item, and which cached entries it makes stale.

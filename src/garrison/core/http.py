@@ -11,7 +11,7 @@ class Request:
 
     ``path`` and ``query`` are as they stood on the request line (still percent-encoded, bytes as Latin-1);
     ``query`` is without its ``?``. ``headers`` keep the wire's order and duplicates; names are lower case,
-    values Latin-1.
+    values Latin-1. Nobody changes ``headers`` once a header was asked for.
     """
 
     method: str
@@ -19,13 +19,15 @@ class Request:
     query: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    _first: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def header(self, name: str, default: str = "") -> str:
         """The first value of a header (``name`` in lower case), or the default."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return default
+        first = self._first
+        if first is None:
+            # One pass for the dozen headers that a call is asked for.
+            first = self._first = dict(reversed(self.headers))
+        return first.get(name, default)
 
     def header_list(self, name: str) -> list[str]:
         """Every value of a header, in the wire's order."""

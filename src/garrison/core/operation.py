@@ -7,8 +7,10 @@ what it does stand in one place. An operation without a declared resource cannot
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
+
+from msgspec import Struct
 
 from garrison.core.context import Context
 
@@ -19,14 +21,13 @@ Auth = Literal["required", "signed", "unsigned"]
 """``required``: authorized by policy. ``signed``: the signature is enough (GetCallerIdentity). ``unsigned``: none at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One resource that a call acts on, as authorization sees it."""
 
     arn: str
     account: str
     """The owner: another than the principal's makes the call cross-account."""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
     """``aws:ResourceTag/…``"""
     policy: Any = None
     """Its resource-based policy, compiled (``policy.Policy``); None where it has none."""
@@ -34,7 +35,7 @@ class Target:
     """True where an identity policy alone is never enough (KMS key policy, role trust policy)."""
     grants: Any = None
     """Its grants, beside the policy: what allows a request though no policy does (``policy.Grants``); None where it has none."""
-    keys: Keys = field(default_factory=dict)
+    keys: Keys = {}
     """Condition keys of this resource alone."""
     denied_on: str = ""
     """What a denial says instead of ``on resource: <arn>``, where AWS does not name it; without a space before or after."""
@@ -42,13 +43,12 @@ class Target:
     """What a denial says after ``because``, where the true reason would tell a stranger whether the resource exists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """A further permission that a call needs (``iam:PassRole``, ``kms:ReEncryptTo``)."""
 
     action: str
     target: Target
-    keys: Keys = field(default_factory=dict)
+    keys: Keys = {}
 
 
 Req = TypeVar("Req")

@@ -7,6 +7,7 @@ from typing import Any
 
 from garrison.core.context import Call
 from garrison.core.http import Request, Response
+from garrison.wire.messages import answer_headers, read_call, request_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -15,33 +16,13 @@ Send = Callable[[Message], Awaitable[None]]
 
 def read_head(scope: Mapping[str, Any]) -> tuple[Request, Call]:
     """A request without its body, and the call that it is."""
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    request = Request(
-        method=scope["method"],
-        path=scope["raw_path"].decode("latin-1"),
-        query=scope["query_string"].decode("latin-1"),
-        headers=headers,
-    )
-    client = scope["client"]
-    call = Call(
-        source_ip=client[0] if client else "",
-        user_agent=request.header("user-agent"),
-        host=request.header("host"),
-        secure=scope["scheme"] == "https",
-        referer=request.header("referer"),
-        tls=scope.get("state", {}).get("tls"),
-    )
-    return request, call
+    request = request_of(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
+    tls = scope.get("state", {}).get("tls")
+    return request, read_call(request, scope["client"], secure=scope["scheme"] == "https", tls=tls)
 
 
 async def write(send: Send, response: Response, *, close: bool = False) -> None:
     """Send an answer; ``close`` where the connection ends with it."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    # An answer to HEAD has no body and may say how long it would be; every other length is that of the body.
-    if response.body or not any(name.lower() == b"content-length" for name, _ in headers):
-        headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
-        headers.append((b"content-length", str(len(response.body)).encode()))
-    if close:
-        headers.append((b"connection", b"close"))
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer_headers(response, close=close)]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

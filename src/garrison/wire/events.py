@@ -9,7 +9,7 @@ from typing import Any
 from garrison.audit import DecisionRecord, Event, Matched, Resource, make_event
 from garrison.core.context import ADDITIONAL, EVENT_ID, Call
 from garrison.core.errors import ServiceError
-from garrison.core.ids import uuid4
+from garrison.core.ids import uuid7
 from garrison.core.model import load_metadata
 from garrison.core.operation import Declaration
 from garrison.policy import Decision, GlobalContext
@@ -59,7 +59,7 @@ def _event(exchange: Exchange, error: tuple[str, str] | None, response: Any) -> 
     declaration = exchange.declaration
     region = exchange.ctx.region if exchange.ctx is not None else exchange.claim.region if exchange.claim is not None else ""
     return make_event(
-        event_id=(exchange.ctx.scratch.get(EVENT_ID) if exchange.ctx is not None else None) or uuid4(),
+        event_id=(exchange.ctx.scratch.get(EVENT_ID) if exchange.ctx is not None else None) or uuid7(exchange.now),
         request_id=exchange.request_id,
         now=exchange.now,
         principal=principal,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from garrison.core.context import Call, Context
 from garrison.core.errors import ServiceError
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from garrison.wire.routing import Route
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct):
     """One request and what became of it."""
 
     request: Request

@@ -22,7 +22,7 @@ from garrison.core.clock import Clock, system_clock
 from garrison.core.context import EVENT_ID, Call, Context
 from garrison.core.errors import CommonError, ServiceError
 from garrison.core.http import Request, Response
-from garrison.core.ids import uuid4
+from garrison.core.ids import uuid7
 from garrison.core.model import load_model
 from garrison.core.operation import PREPARED, REGISTRY, Check, Declaration, Target
 from garrison.core.ports import Ports
@@ -35,11 +35,13 @@ from garrison.wire.asgi import Receive, Send, read_head, write
 from garrison.wire.authorization import authorize_call, declared_checks
 from garrison.wire.codec import codec
 from garrison.wire.exchange import Exchange
+from garrison.wire.limits import Allowance, Limits
 from garrison.wire.routing import EXTRA_SIGNING_NAMES, Route, Router, RoutingError
 from garrison.wire.sigv4 import Claim, Verifier, payload_decoder, read_claim
 
 log = logging.getLogger("garrison.wire")
 
+Answer = Callable[[Response], None]
 Internal = Callable[[Request, Call], Response | None]
 """Answers Garrison's own paths (/_garrison/…); None for every other."""
 
@@ -51,39 +53,6 @@ _WHOLE_SECONDS = frozenset({"iam", "sts"})
 """Services that know no parts of a second: all their answers' times are whole ones, as are those that their tokens carry."""
 _FALLBACK = "sts"
 """Whose protocol answers a request that names no service."""
-
-
-@dataclass(slots=True)
-class Limits:
-    """Bounds on what a client may send."""
-
-    body_bytes: int
-    read_seconds: float
-    all_bodies_bytes: int = 256 * 1024 * 1024
-    """Of all bodies that are being read at once: nobody has signed for them yet, so that strangers could fill the memory."""
-    small_bytes: int = 64 * 1024
-    """What a body may have however much the others hold."""
-
-
-@dataclass(slots=True)
-class Allowance:
-    """So many a second: whoever has no credentials cannot fill the disk with events of failed calls."""
-
-    per_second: int = 50
-    suppressed: int = 0
-    """Calls that were counted and not recorded, since the start."""
-    _second: int = 0
-    _used: int = 0
-
-    def admit(self, now: float) -> bool:
-        """Whether one more may be recorded in this second."""
-        if int(now) != self._second:
-            self._second, self._used = int(now), 0
-        self._used += 1
-        if self._used > self.per_second:
-            self.suppressed += 1
-            return False
-        return True
 
 
 @dataclass(slots=True)
@@ -110,6 +79,8 @@ class Gateway:
     """Threads for what waits for somebody else; made at the first such call, after the fork."""
     _beside_now: int = 0
     _reading_bytes: int = 0
+    _due: list[tuple[Exchange, Answer]] = field(default_factory=list)
+    """Calls of this turn of the loop that are done and not yet safe."""
     _flushing: asyncio.Future[None] | None = None
 
     # Network
@@ -126,13 +97,42 @@ class Gateway:
             await write(send, await self._settle(exchange), close=True)
             return
         own = self.internal(request, call)
+        await write(send, await self._finish(self.handle(request, call)) if own is None else own)
+
+    def enter(self, request: Request, call: Call, answer: Answer) -> Exchange | None:
+        """Take a request that is here whole; ``answer`` gets what is to be sent, at once or at the end of this turn of the loop.
+
+        So the calls of one turn are made safe together, and none needs a task of its own, which costs as much as verifying a
+        signature. Where the call waits for somebody else, its exchange comes back instead, for ``finish_to``.
+        """
+        own = self.internal(request, call)
         if own is not None:
-            await write(send, own)
-            return
+            answer(own)
+            return None
         exchange = self.handle(request, call)
         if exchange.waits_for is not None:
+            return exchange
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._due.append((exchange, answer))
+        return None
+
+    async def finish_to(self, exchange: Exchange, send: Send) -> None:
+        """Wait for what a call waits for, and send its answer as an ASGI application does."""
+        await write(send, await self._finish(exchange))
+
+    async def _finish(self, exchange: Exchange) -> Response:
+        if exchange.waits_for is not None:
             await self._wait(exchange, exchange.waits_for)
-        await write(send, await self._settle(exchange))
+        return await self._settle(exchange)
+
+    def _end_turn(self) -> None:
+        """Make what was done in this turn safe, then let its answers go."""
+        with contextlib.suppress(CommonError):
+            self.flush()
+        due, self._due = self._due, []
+        for exchange, answer in due:
+            answer(self._counted(exchange))
 
     async def _read_body(self, request: Request, receive: Receive, *, whole: bool = False) -> bytes:
         """The whole body. Raises CommonError: ``too_large``, or ``timeout`` when it does not come in time."""
@@ -230,7 +230,8 @@ class Gateway:
             raise CommonError("throttled")
 
     def _exchange(self, request: Request, call: Call) -> Exchange:
-        return Exchange(request, call, self.clock(), uuid4(), codec(_FALLBACK))
+        now = self.clock()
+        return Exchange(request, call, now, uuid7(now), codec(_FALLBACK))
 
     def _find_route(self, exchange: Exchange) -> None:
         """Find the service, its protocol and the operation.
@@ -456,9 +457,17 @@ class Gateway:
         except CommonError as error:
             if flushing is not None:
                 _break(flushing, error)
+            self._lose_turn(error)
             raise
         if flushing is not None:
             flushing.set_result(None)
+
+    def _lose_turn(self, error: CommonError) -> None:
+        """Tell those whose calls were done in this turn that nothing of it happened."""
+        due, self._due = self._due, []
+        for exchange, answer in due:
+            self._lose(exchange, error)
+            answer(self._counted(exchange))
 
     def _commit(self) -> None:
         try:

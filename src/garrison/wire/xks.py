@@ -19,7 +19,7 @@ from garrison.core.clock import Clock, system_clock
 from garrison.core.context import Call, Context
 from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
-from garrison.core.ids import uuid4
+from garrison.core.ids import uuid7
 from garrison.core.operation import Check
 from garrison.core.ports import Ports
 from garrison.core.principal import ANONYMOUS
@@ -84,7 +84,8 @@ class XksProxy:
             return None
         if request.method != "POST":
             return Response(405, [("allow", "POST")])
-        work = _Work(Exchange(request, call, self.clock(), uuid4(), codec("kms"), service="kms"))
+        now = self.clock()
+        work = _Work(Exchange(request, call, now, uuid7(now), codec("kms"), service="kms"))
         answer = self._answered(work)
         try:
             self.flush()
@@ -199,7 +200,7 @@ class XksProxy:
             return
         key, xks = work.key, work.xks
         event = make_event(
-            event_id=uuid4(),
+            event_id=uuid7(exchange.now),
             request_id=exchange.request_id,
             now=exchange.now,
             principal=exchange.principal if exchange.credential is not None else ANONYMOUS,

@@ -47,3 +47,15 @@ def test_a_secret_access_key_has_40_characters_of_6_bits_each():
     assert ids.secret_access_key(lambda size: bytes(range(size))) == "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn"
     assert ids.secret_access_key(lambda size: b"\xff" * size) == "/" * 40
     assert len({ids.secret_access_key() for _ in range(50)}) == 50
+
+
+def test_uuid7_is_that_of_the_rfc():
+    # RFC 9562, appendix A.6; the four bits that the version takes the place of may be any.
+    random = bytes.fromhex("FCC318C4DC0C0C07398F")
+    assert ids.uuid7(1645557742.0, lambda _: random) == "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
+
+
+def test_uuid7_grows_with_time():
+    made = [ids.uuid7(1_700_000_000 + number / 1000) for number in range(1000)]
+    assert made == sorted(made)
+    assert len(set(made)) == 1000

@@ -10,7 +10,8 @@ import pytest
 from garrison.core.errors import CommonError
 from garrison.core.http import Request
 from garrison.wire.asgi import Message
-from garrison.wire.gateway import Gateway, Limits
+from garrison.wire.gateway import Gateway
+from garrison.wire.limits import Limits
 from tests.support.inprocess import InProcess
 
 PIECE = b"a" * 1000

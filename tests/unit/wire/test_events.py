@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from msgspec import structs
 
 from garrison.core.context import Call
 from garrison.core.http import Request
@@ -105,7 +106,7 @@ def test_the_event_source_is_the_services(one: InProcess):
 
 def test_tls_details_are_those_of_the_connection():
     assert events._tls(CALL) is None
-    call = replace(CALL, secure=True, tls=("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256"))
+    call = structs.replace(CALL, secure=True, tls=("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256"))
     # CloudTrail User Guide, record contents: tlsDetails.
     assert events._tls(call) == {
         "tlsVersion": "TLSv1.2",

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -19,8 +19,8 @@ from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
 from garrison.core.operation import REGISTRY, Declaration, operation
 from garrison.store import StoreUnavailable
-from garrison.wire import asgi
 from garrison.wire import gateway as module
+from garrison.wire.asgi import read_head
 from garrison.wire.codec import codec
 from tests.support.inprocess import CALL, HOST, InProcess, between, scope_of
 from tests.support.server import AccessKey
@@ -272,42 +272,69 @@ def test_a_group_that_cannot_be_committed_answers_503_to_all_and_nothing_happene
     assert [event.get("errorCode") for event in failed] == ["ServiceUnavailable", "ServiceUnavailable"]
 
 
+WAYS = {"short": (InProcess.enter, "_end_turn"), "long": (InProcess.asgi, "_flush_if_due")}
+"""How a call comes in, and what ends its turn."""
+
+
+async def write_and_tick(one: InProcess, way: str, name: str, tick: Callable[[], None]) -> Response:
+    """A write waits for the end of its turn, and housekeeping comes in between."""
+    writing = asyncio.create_task(WAYS[way][0](one, iam_request(one, "CreateUser", UserName=name)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert one.state.store.has_pending
+    tick()
+    return await writing
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_housekeeping_that_fails_in_the_same_turn_does_not_make_a_lost_write_look_kept(
-    one: InProcess, monkeypatch: pytest.MonkeyPatch
+    one: InProcess, monkeypatch: pytest.MonkeyPatch, way: str
 ):
-    async def write_and_tick() -> Response:
-        writing = asyncio.create_task(one._asgi(iam_request(one, "CreateUser", UserName="ghost"), "127.0.0.1"))
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert one.state.store.has_pending
+    def tick() -> None:
         with monkeypatch.context() as patch:
             patch.setattr(one.state.store._engine, "commit", unavailable)
             with pytest.raises(StoreUnavailable):
                 one.worker.tick()
-        return await writing
 
-    # The write waits for the end of its turn, and housekeeping comes in between.
-    flush = module.Gateway._flush_if_due
+    ends = WAYS[way][1]
+    end = getattr(module.Gateway, ends)
     with monkeypatch.context() as patch:
-        patch.setattr(module.Gateway, "_flush_if_due", lambda self: asyncio.get_running_loop().call_later(0.01, flush, self))
-        answer = asyncio.run(write_and_tick())
+        patch.setattr(module.Gateway, ends, lambda self: asyncio.get_running_loop().call_later(0.01, end, self))
+        answer = asyncio.run(write_and_tick(one, way, "ghost", tick))
     assert answer.status == 503
     assert "ghost" not in one.iam("ListUsers").body.decode()
+    failed = [event for event in one.events() if event["eventName"] == "CreateUser"]
+    assert [event.get("errorCode") for event in failed] == ["ServiceUnavailable"], "once"
 
 
-def test_housekeeping_in_the_same_turn_answers_who_waits(one: InProcess, monkeypatch: pytest.MonkeyPatch):
-    async def write_and_tick() -> Response:
-        writing = asyncio.create_task(one._asgi(iam_request(one, "CreateUser", UserName="kept"), "127.0.0.1"))
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert one.state.store.has_pending
-        one.worker.tick()
-        return await writing
+@pytest.mark.parametrize("way", WAYS)
+def test_housekeeping_in_the_same_turn_answers_who_waits(one: InProcess, monkeypatch: pytest.MonkeyPatch, way: str):
+    ends = WAYS[way][1]
+    end = getattr(module.Gateway, ends)
+
+    def only_what_is_due(self: module.Gateway) -> None:
+        # Nothing is left to commit by now.
+        assert not self.store.has_pending
+        end(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.Gateway, "_flush_if_due", lambda _self: None)
-        assert asyncio.run(write_and_tick()).status == 200
+        patch.setattr(module.Gateway, ends, lambda self: asyncio.get_running_loop().call_later(0.01, only_what_is_due, self))
+        assert asyncio.run(write_and_tick(one, way, "kept", one.worker.tick)).status == 200
     assert "kept" in one.iam("ListUsers").body.decode()
+
+
+def test_calls_of_one_turn_are_made_safe_together(one: InProcess, monkeypatch: pytest.MonkeyPatch):
+    waiting: list[int] = []
+    flush = one.worker.recorder.flush
+
+    def counted() -> None:
+        waiting.append(one.worker.recorder.waiting)
+        flush()
+
+    monkeypatch.setattr(one.worker.recorder, "flush", counted)
+    answers = one.send_all([iam_request(one, "ListUsers") for _ in range(5)])
+    assert [answer.status for answer in answers] == [200] * 5
+    assert waiting == [5]
 
 
 def test_a_trail_that_takes_no_more_refuses_reads_too(one: InProcess, monkeypatch: pytest.MonkeyPatch):
@@ -347,7 +374,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(one: InProcess):
     one.gateway.limits.body_bytes = 100
     request = iam_request(one, "CreateUser", UserName="x" * 100)
     request.headers.append(("content-length", "101"))
-    answer = one.send(request)
+    answer = asyncio.run(one.asgi(request))
     assert (answer.status, between(answer.body.decode(), "Code")) == (413, "RequestEntityTooLarge")
     assert ("connection", "close") in answer.headers
     assert one.last_event()["eventName"] in {"", "CreateUser"}
@@ -468,7 +495,7 @@ def test_a_common_error_of_a_handler_keeps_its_kind(one: InProcess, monkeypatch:
 def test_the_call_is_what_the_network_brought():
     scope = scope_of(Request("GET", "/a%20b", "x=1", [("host", "h"), ("user-agent", "u"), ("referer", "r")]), "192.0.2.1")
     scope["state"]["tls"] = ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
-    request, call = asgi.read_head(scope)
+    request, call = read_head(scope)
     assert (request.path, request.query) == ("/a%20b", "x=1")
     assert (call.source_ip, call.user_agent, call.referer, call.host, call.secure) == ("192.0.2.1", "u", "r", "h", False)
     assert call.tls == ("TLSv1.3", "TLS_AES_256_GCM_SHA384")

@@ -6,26 +6,60 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from garrison.core.context import Call
+from garrison.core.http import Request, Response
 from garrison.keys.certificate import ensure_certificate
-from garrison.wire.server import MAX_HEADERS, OneWrite, make_server
+from garrison.wire.server import MAX_HEADERS, GuardedProtocol, OneWrite, make_server
 
-Scope = dict[str, Any]
+Scope = Mapping[str, Any]
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Application:
-    """Remembers scopes and bodies; answers 200 with the body, after ``wait`` where it is set."""
+    """Remembers scopes and bodies; answers 200 with the body, after ``wait`` where it is set.
+
+    ``fails``: it does not even take a request. ``stops``: its server is told to stop while an answer is owed.
+    """
 
     def __init__(self) -> None:
         self.scopes: list[Scope] = []
         self.bodies: list[bytes] = []
         self.wait: asyncio.Event | None = None
+        self.fails = self.stops = False
+
+    def enter(self, request: Request, call: Call, answer: Callable[[Response], None]) -> Any:
+        if self.fails:
+            msg = "it fails"
+            raise RuntimeError(msg)
+        self.scopes.append(
+            {
+                "raw_path": request.path.encode(),
+                "query_string": request.query.encode(),
+                "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers],
+                "state": {"tls": call.tls},
+                "scheme": "https" if call.secure else "http",
+                "short": True,
+            }
+        )
+        self.bodies.append(request.body)
+        if self.wait is not None:
+            return request.body
+        if self.stops:
+            connection: GuardedProtocol = answer.__self__  # type: ignore[attr-defined] # a bound method
+            connection.shutdown()
+        asyncio.get_running_loop().call_soon(answer, Response(200, [("x-way", "short")], request.body))
+        return None
+
+    async def finish_to(self, exchange: Any, send: Any) -> None:
+        assert self.wait is not None
+        await self.wait.wait()
+        await self._send(send, exchange)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         self.scopes.append(scope)
@@ -39,6 +73,9 @@ class Application:
         self.bodies.append(body)
         if self.wait is not None:
             await self.wait.wait()
+        await self._send(send, body)
+
+    async def _send(self, send: Any, body: bytes) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
         await send({"type": "http.response.body", "body": body})
 
@@ -48,7 +85,13 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
 
 def served(application: Application, *talks: Talk, authority: Path | None = None, **options: Any) -> list[Any]:
     """Run a server, hold these conversations with it at one time, and stop it; what each of them answered."""
-    limits: dict[str, Any] = {"max_head_bytes": 2000, "head_timeout": 5.0, "max_connections": 50, "tls": None} | options
+    limits: dict[str, Any] = {
+        "max_head_bytes": 2000,
+        "max_body_bytes": 10_000,
+        "head_timeout": 5.0,
+        "max_connections": 50,
+        "tls": None,
+    } | options
 
     async def run() -> list[Any]:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -245,6 +288,179 @@ def test_requests_on_one_connection_are_answered_in_their_order():
     (answer,) = served(application, saying(two))
     assert answer.count(b"HTTP/1.1 200") == 2
     assert application.bodies == [b"1", b"2"]
+
+
+def post(body: bytes, *headers: bytes) -> bytes:
+    lines = [b"POST /a%20b?x=1 HTTP/1.1", b"Host: x", b"Content-Length: %d" % len(body), *headers, b"", b""]
+    return b"\r\n".join(lines) + body
+
+
+def short(application: Application) -> list[bool]:
+    """Of each request whether it went the short way."""
+    return [scope.get("short", False) for scope in application.scopes]
+
+
+def test_a_whole_request_goes_the_short_way_and_is_read_as_any_other():
+    application = Application()
+    (answer,) = served(application, saying(post(b"abc", b"X-A: 1", b"X-A: 2") + post(b"", b"Connection: close")))
+    first, second = application.scopes
+    assert short(application) == [True, False], "one that ends the connection has a way of its own"
+    assert (first["raw_path"], first["query_string"]) == (b"/a%20b", b"x=1") == (second["raw_path"], second["query_string"])
+    assert [value for name, value in first["headers"] if name == b"x-a"] == [b"1", b"2"]
+    assert application.bodies == [b"abc", b""]
+    head = answer.partition(b"\r\n\r\n")[0].lower()
+    assert head.startswith(b"http/1.1 200 ok\r\n")
+    assert b"\r\ndate: " in head
+    assert b"\r\ncontent-length: 3" in head
+    assert b"\r\nserver:" not in head
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
+        post(b"x" * 10_001),
+        post(b"x", b"Expect: 100-continue"),
+    ],
+    ids=["head", "long", "expecting"],
+)
+def test_what_is_out_of_the_ordinary_goes_the_long_way(data: bytes):
+    application = Application()
+    (answer,) = served(application, saying(data + post(b"last", b"Connection: close")))
+    assert short(application)[0] is False
+    assert b"HTTP/1.1 200" in answer
+
+
+def test_an_upgrade_is_not_made_and_the_request_answered_as_it_is():
+    application = Application()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n")
+        return await reader.readuntil(b"\r\n\r\n")
+
+    (answer,) = served(application, talk)
+    assert status_of(answer) == 200
+    assert short(application) == [False]
+
+
+def test_a_body_that_comes_later_goes_the_long_way():
+    application = Application()
+
+    async def by_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        whole = post(b"abcdef")
+        writer.write(whole[:-4])
+        await asyncio.sleep(0.05)
+        writer.write(whole[-4:])
+        await reader.readuntil(b"\r\n\r\n")
+        return await reader.readexactly(6)
+
+    assert served(application, by_pieces) == [b"abcdef"]
+    assert short(application) == [False]
+
+
+def test_answers_keep_the_order_of_requests_whichever_way_these_go():
+    application = Application()
+    many = b"".join([post(b"1"), post(b"2"), post(b"3", b"Expect: 100-continue"), post(b"4"), post(b"5", b"Connection: close")])
+    (answer,) = served(application, saying(many))
+    assert application.bodies == [b"1", b"2", b"3", b"4", b"5"]
+    said = answer.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
+    assert [part.rpartition(b"\r\n\r\n")[2] for part in said.split(b"HTTP/1.1 200 OK")[1:]] == application.bodies
+
+
+def test_garbage_behind_what_went_the_short_way_does_not_take_its_answers_place():
+    application = Application()
+    (answer,) = served(application, saying(post(b"hi") + b"\x00garbage\r\n\r\n"))
+    assert short(application) == [True]
+    assert status_of(answer) == 200
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"connection: close" in answer
+    assert answer.endswith(b"hi")
+
+
+def test_a_call_that_waits_holds_up_what_comes_behind_it():
+    application = Application()
+    application.wait = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(post(b"1") + post(b"2", b"Connection: close"))
+        await _until(lambda: bool(application.bodies))
+        await asyncio.sleep(0.05)
+        assert application.bodies == [b"1"]
+        assert application.wait is not None
+        application.wait.set()
+        return await reader.read()
+
+    (answer,) = served(application, talk)
+    assert application.bodies == [b"1", b"2"]
+    assert answer.count(b"HTTP/1.1 200") == 2
+
+
+def test_an_application_that_fails_is_answered_for():
+    application = Application()
+    application.fails = True
+    (answer,) = served(application, saying(post(b"x")))
+    assert status_of(answer) == 500
+    assert b"it fails" not in answer
+
+
+@pytest.mark.parametrize("target", [b"http://[", b"/\xff", b"x"])
+def test_a_target_that_is_none_is_refused(target: bytes):
+    application = Application()
+    (answer,) = served(application, saying(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"))
+    assert status_of(answer) == 400
+    assert application.scopes == []
+
+
+def test_a_stop_waits_for_what_is_owed():
+    """The server stops in the very turn in which a request came."""
+    application = Application()
+    application.stops = True
+    (answer,) = served(application, saying(post(b"hi")))
+    assert short(application) == [True]
+    assert status_of(answer) == 200
+    assert b"connection: close" in answer
+    assert answer.endswith(b"hi")
+
+
+def test_a_resting_connection_makes_room_for_another(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("garrison.wire.server.RESTED_SECONDS", 0.05)
+    application = Application()
+
+    async def crowd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[bytes, bytes]:
+        where = writer.get_extra_info("peername")
+        writer.write(post(b"first"))
+        await reader.readuntil(b"first")
+        idle = await asyncio.open_connection(*where)
+        await asyncio.sleep(0.1)
+        writer.write(post(b"again"))  # the older one, which is at work
+        await reader.readuntil(b"again")
+        third = await asyncio.open_connection(*where)
+        gone = await idle[0].read()
+        third[1].write(request())
+        answered = await third[0].read()
+        for extra in (idle, third):
+            extra[1].close()
+        return gone, answered
+
+    ((gone, answered),) = served(application, crowd, max_connections=2)
+    assert gone == b""
+    assert status_of(answered) == 200
+
+
+def test_a_connection_that_rests_too_long_is_ended(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("garrison.wire.server.KEEP_ALIVE_SECONDS", 0.2)
+    application = Application()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for body in (b"one", b"two"):
+            writer.write(post(body))
+            await reader.readuntil(body)
+            await asyncio.sleep(0.12)
+        writer.write(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return await reader.read()
+
+    (answer,) = served(application, talk)
+    assert status_of(answer) == 200, "each pause is counted by itself"
 
 
 def test_version_and_cipher_of_a_connection_are_known(tmp_path: Path):

@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
+
+from msgspec import structs
 
 from garrison.api import kms as api
 from garrison.core.context import Context
@@ -82,7 +83,7 @@ def _granting(ctx: Context, req: api.CreateGrantRequest) -> Target:
         return named.target
     key, child = named.found, Child(frozenset(req.operations), Constraints.of(_document(req)))
     grants = names.live_keys(ctx).grants
-    return replace(named.target, grants=lambda request: grants.granted(key.region, key.key_id, request, child))
+    return structs.replace(named.target, grants=lambda request: grants.granted(key.region, key.key_id, request, child))
 
 
 def _grant_context(ctx: Context, req: api.CreateGrantRequest) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from msgspec import structs
+
 from garrison.core.arn import parse_arn
 from garrison.core.context import Context
 from garrison.core.operation import Target
@@ -189,7 +191,7 @@ def target_of(ctx: Context, key: LiveKey, *, ciphertext: bool = False) -> Target
     foreign = key.account != ctx.account
     if not foreign and not ciphertext:
         return key.target
-    return replace(
+    return structs.replace(
         key.target,
         denied_on=THIS_CIPHERTEXT if ciphertext else THIS_RESOURCE,
         denied_because=STRANGER if foreign else "",

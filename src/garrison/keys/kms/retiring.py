@@ -8,9 +8,11 @@ Source: KMS Developer Guide, "Retiring and revoking grants".
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import structs
 
 from garrison.api import kms as api
 from garrison.core.context import Context
@@ -80,7 +82,7 @@ def target(ctx: Context, req: api.RetireGrantRequest) -> Target:
         level = _level(found.grant, key.account, request.principal)
         return Granted(found.grant_id, level, trusted=True) if level else None
 
-    return replace(found.of.target, policy=_denials(key.target.policy.document.text), policy_decides=True, grants=allows)
+    return structs.replace(found.of.target, policy=_denials(key.target.policy.document.text), policy_decides=True, grants=allows)
 
 
 def _level(grant: LiveGrant | None, owner: str, principal: Principal) -> Grant:

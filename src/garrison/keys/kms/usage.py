@@ -10,7 +10,7 @@ from functools import wraps
 from typing import TypeVar
 
 from garrison.api import kms as api
-from garrison.core.context import EVENT_ID, Context
+from garrison.core.context import Context
 from garrison.core.operation import operation
 from garrison.keys.kms import names
 from garrison.keys.kms.lifecycle import caller, own_key
@@ -28,8 +28,7 @@ def tracked(handler: Callable[[Context, Req], Res]) -> Callable[[Context, Req], 
     @wraps(handler)
     def run(ctx: Context, req: Req) -> Res:
         result = handler(ctx, req)
-        event_id = ctx.scratch.setdefault(EVENT_ID, ctx.uuid())
-        use = Use(ctx.operation, ctx.now, event_id, ctx.request_id)
+        use = Use(ctx.operation, ctx.now, ctx.event_id(), ctx.request_id)
         for arn in {getattr(result, "key_id", None), getattr(result, "source_key_id", None)} - {None}:
             names.live_keys(ctx).uses.note(ctx.region, str(arn).rpartition("/")[2], use)
         return result

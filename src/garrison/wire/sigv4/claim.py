@@ -7,12 +7,13 @@ Sources: IAM User Guide, "Elements of an AWS API request signature" and "Create 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, cast
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request
@@ -40,8 +41,7 @@ _SCOPED: Final = re.compile(r"/([a-z0-9-]+)/aws4_request").search
 _VERSION_2: Final = re.compile(r"(?:^|&)(?:AWSAccessKeyId|SignatureVersion)=").search
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A signature as the request states it. Nothing of it is proven until :class:`Verifier` has verified it."""
 
     access_key_id: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request
@@ -95,6 +95,6 @@ def test_another_secret_or_a_changed_signature_is_refused(case: str):
     assert caught.value.kind == "signature_mismatch"
     for place in range(len(claim.signature)):
         digit = "1" if claim.signature[place] == "0" else "0"
-        wrong = replace(claim, signature=claim.signature[:place] + digit + claim.signature[place + 1 :])
+        wrong = structs.replace(claim, signature=claim.signature[:place] + digit + claim.signature[place + 1 :])
         with pytest.raises(CommonError):
             Verifier().verify(wrong, request, SECRET, now=NOW)

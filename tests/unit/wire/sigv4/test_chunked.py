@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
+from msgspec import structs
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request
@@ -273,8 +274,8 @@ def test_trailers_are_bounded():
 def test_only_a_signed_header_of_s3_has_chunks():
     claim = read_claim(SIGNED)
     assert claim is not None
-    assert payload_decoder(replace(claim, service="kms"), SIGNED, SECRET) is None
-    assert payload_decoder(replace(claim, presigned=True), SIGNED, SECRET) is None
+    assert payload_decoder(structs.replace(claim, service="kms"), SIGNED, SECRET) is None
+    assert payload_decoder(structs.replace(claim, presigned=True), SIGNED, SECRET) is None
 
 
 KEY = derive_private_key(0x7FD3BD010C0D9C292141C2B77BFBDE1042C92E6836FFF749D1269EC890FCA1BD, SECP256R1())
