@@ -156,6 +156,54 @@ def check_command(*, files: tuple[Path, ...], kind: str, service: str) -> None:
     sys.exit(_BAD if refused else 0)
 
 
+@policy.command("generate")
+@click.option("--principal", required=True, metavar="ARN", help="The user or role.")
+@click.option("--since", default="90d", metavar="TIME", help="From when: 7d, 12h, 2w, or 2026-01-31T00:00:00Z; 90d without it.")
+@click.option("--until", default="", metavar="TIME", help="Up to when; now without it.")
+@click.option("--diff", is_flag=True, help="Print what its present policies allow and it did not use, instead of the policy.")
+@click.option(
+    "--most-resources", default=10, metavar="NUMBER", help="ARNs of one kind before they become a pattern; 10 without it."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print policy, difference and everything else as one JSON object.")
+@settings_options(*STATE)
+def generate_command(
+    *,
+    principal: str,
+    since: str,
+    until: str,
+    diff: bool,
+    most_resources: int,
+    as_json: bool,
+    **given: Any,  # noqa: ANN401 - options
+) -> None:
+    """Write the policy that allows what a user or role did, as the audit trail has it, and no more.
+
+    The policy goes to the standard output, what there is to say about it to the standard error. Exits 2 where nothing was done.
+    """
+    from garrison.cli.policy.reading import FileError  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.core.clock import system_clock  # noqa: PLC0415
+
+    with opened(settings_from(given)) as state:
+        from garrison.cli.policy import generating  # noqa: PLC0415 - needs all rooms, which `opened` brings
+
+        try:
+            found = generating.outcome(state, principal, since, until, system_clock(), max(1, most_resources))
+        except FileError as error:
+            fail(str(error), status=_BAD)
+    if as_json:
+        click.echo(json.dumps(generating.as_json(found), indent=2))
+        return
+    for line in generating.summary(found):
+        click.echo(line, err=True)
+    if diff:
+        for line in generating.difference(found):
+            click.echo(line)
+    elif found.generated.documents:
+        click.echo(generating.text_of(found))
+    else:
+        fail("nothing was done that a policy of its own had to allow: there is no policy to write", status=_BAD)
+
+
 def _apart(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of the question, and those that open a state."""
     return {name: given[name] for name in _QUESTION}, {name: value for name, value in given.items() if name not in _QUESTION}

@@ -78,6 +78,11 @@ class Stored:
         found = decision.considered()
         return {policy.id: from_policy(policy, shown_name(self._store, policy.id, policy.kind)) for policy in found}
 
+    def policies(self, principal: Principal) -> list[Source]:
+        """The identity policies that apply to a principal, as people know them."""
+        found = self.inputs(principal).identity.policies
+        return [from_policy(policy, shown_name(self._store, policy.id, policy.kind)) for policy in found]
+
     def _owner(self, named: Principal) -> str:
         return str(self._row(named)[0])
 
