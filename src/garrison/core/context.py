@@ -54,6 +54,8 @@ class Call(Struct, frozen=True):
     """The service that calls on the principal's behalf (``s3``); empty where the principal calls itself."""
     tls: tuple[str, str] | None = None
     """Version and cipher suite of the connection, as OpenSSL names them."""
+    proofs: tuple[str, ...] = ()
+    """The DPoP headers (RFC 9449) of a request to the token endpoint."""
 
 
 EVENT_ID = "event-id"

@@ -85,6 +85,9 @@ class Declaration:
     """Of a read: whether this call changes state all the same (a code is used up); it runs in a transaction then."""
     prepare: Callable[[Context, Any], Callable[[], Any] | None] | None = None
     """Of a write: what it needs from elsewhere before its transaction, fetched on a thread; in ``scratch[PREPARED]`` then."""
+    proves: Callable[[Context, Any], Any] | None = None
+    """Of an unsigned operation whose request proves by itself who calls: the credential that it proves (``identity.Credential``).
+    The call is authorized as that caller's then, as any signed one. Raises ServiceError where it proves nothing."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -112,6 +115,7 @@ def operation(  # noqa: PLR0913 - a declaration has many parts, each by name
     beside: Callable[[Context, Req], bool] | None = None,
     writes: Callable[[Context, Req], bool] | None = None,
     prepare: Callable[[Context, Req], Callable[[], Any] | None] | None = None,
+    proves: Callable[[Context, Req], Any] | None = None,
 ) -> Callable[[Handler[Req, Res]], Handler[Req, Res]]:
     """Register a handler. Raises ValueError on an empty resource or a second handler of the same name.
 
@@ -123,6 +127,9 @@ def operation(  # noqa: PLR0913 - a declaration has many parts, each by name
         raise ValueError(msg)
     if (beside is not None and not read) or (prepare is not None and read):
         msg = "reads run beside the loop, writes are prepared there"
+        raise ValueError(msg)
+    if proves is not None and auth != "unsigned":
+        msg = "a signature proves who calls already"
         raise ValueError(msg)
     if writes is not None and (not read or beside is not None):
         msg = "only a read that runs on the loop may say when it writes"
@@ -144,6 +151,7 @@ def operation(  # noqa: PLR0913 - a declaration has many parts, each by name
             beside=beside,
             writes=writes,
             prepare=prepare,
+            proves=proves,
         )
         if declaration.key in REGISTRY:
             msg = f"two handlers for {service}:{handler.__name__}"

@@ -31,7 +31,9 @@ class Session:
     """When the MFA code was given; None where none was."""
     chained: bool = False
     """True where a role's session made this one (role chaining)."""
-    kind: Literal["assume-role", "session-token", "federation-token", "assume-root"] = "assume-role"
+    kind: Literal["assume-role", "session-token", "federation-token", "assume-root", "sign-in"] = "assume-role"
+    signin_session: str = ""
+    """The ARN of the sign-in session that made it: ``aws:SignInSessionArn``."""
 
 
 @dataclass(frozen=True, slots=True)

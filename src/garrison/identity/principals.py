@@ -137,7 +137,7 @@ class Principals:
         Raises CommonError("unknown_access_key"), as AWS answers.
         """
         session = principal.session
-        if session is None or session.kind in {"assume-role", "assume-root"} or service not in {"iam", "sts"}:
+        if session is None or session.kind in {"assume-role", "assume-root", "sign-in"} or service not in {"iam", "sts"}:
             return
         federated = session.kind == "federation-token"
         if service == "iam" and (federated or session.mfa_at is None):
@@ -312,7 +312,7 @@ class Principals:
         if owner is None:
             return None
         session = _session(grant, issuer_arn=owner.arn, issuer_name=owner.name)
-        if grant.kind in {"session-token", "assume-root"}:
+        if grant.kind in {"session-token", "assume-root", "sign-in"}:
             return Principal(
                 kind=owner.kind,
                 account=owner.account,
@@ -484,6 +484,7 @@ def _session(grant: Grant, *, issuer_arn: str, issuer_name: str) -> Session:
         mfa_at=grant.mfa_at,
         chained=grant.chained,
         kind=grant.kind,
+        signin_session=grant.signin_session,
     )
 
 

@@ -23,7 +23,7 @@ PURPOSE = "session-token"
 MAX_TOKEN_CHARACTERS = 32 * 1024
 """A session's tags and policies at their limits seal to less than this."""
 
-SessionKind = Literal["assume-role", "session-token", "federation-token", "assume-root"]
+SessionKind = Literal["assume-role", "session-token", "federation-token", "assume-root", "sign-in"]
 
 
 class Grant(msgspec.Struct, array_like=True, frozen=True):
@@ -47,6 +47,8 @@ class Grant(msgspec.Struct, array_like=True, frozen=True):
     chained: bool = False
     padding: str = ""
     """What makes a token at least as long as MinimumSessionTokenSize asks."""
+    signin_session: str = ""
+    """The ARN of the sign-in session that it was made for."""
 
 
 _encoder = msgspec.msgpack.Encoder()

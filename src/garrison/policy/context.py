@@ -179,6 +179,11 @@ def _source_identity(context: GlobalContext) -> Value | None:
     return (session.source_identity or None) if session is not None else None
 
 
+def _signin_session(context: GlobalContext) -> Value | None:
+    session = context.principal.session
+    return (session.signin_session or None) if session is not None else None
+
+
 def _tag_keys(context: GlobalContext) -> Value | None:
     """The keys of the tags in the request, in the case in which they were given."""
     prefix = "aws:requesttag/"
@@ -240,6 +245,7 @@ _PROVIDERS: dict[str, Callable[[GlobalContext], Value | None]] = {
     "aws:resourceorgid": lambda context: _organization(_resource_place(context)),
     "aws:resourceorgpaths": lambda context: _paths(_resource_place(context)),
     "aws:assumedroot": _assumed_root,
+    "aws:signinsessionarn": _signin_session,
     "aws:tagkeys": _tag_keys,
     "aws:viaawsservice": lambda context: bool(context.call.via),
 }

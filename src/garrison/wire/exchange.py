@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -45,6 +45,8 @@ class Exchange(Struct):
     error: ServiceError | None = None
     waits_for: Callable[[], None] | None = None
     """What must be done beside the loop before the call goes on."""
+    page: Awaitable[Response] | None = None
+    """The answer, where it is a page of the console."""
     ran_beside: bool = False
     """True where the handler has run there: ``result`` is its answer."""
 

@@ -11,11 +11,11 @@ import contextlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 from garrison.audit import Recorder
 from garrison.core.clock import Clock, system_clock
@@ -24,7 +24,7 @@ from garrison.core.errors import CommonError, ServiceError
 from garrison.core.http import Request, Response
 from garrison.core.ids import uuid7
 from garrison.core.model import load_model
-from garrison.core.operation import PREPARED, REGISTRY, Check, Declaration, Target
+from garrison.core.operation import REGISTRY, Check, Declaration, Target
 from garrison.core.ports import Ports
 from garrison.identity.principals import Principals
 from garrison.identity.sts.messages import encode_message
@@ -33,6 +33,7 @@ from garrison.store import Store
 from garrison.wire import events
 from garrison.wire.asgi import Receive, Send, read_head, write
 from garrison.wire.authorization import authorize_call, declared_checks
+from garrison.wire.beside import OutOfReach, run_before, run_beside
 from garrison.wire.codec import codec
 from garrison.wire.exchange import Exchange
 from garrison.wire.limits import Allowance, Limits
@@ -44,6 +45,9 @@ log = logging.getLogger("garrison.wire")
 Answer = Callable[[Response], None]
 Internal = Callable[[Request, Call], Response | None]
 """Answers Garrison's own paths (/_garrison/…); None for every other."""
+Pages = Callable[[Request, Call], Awaitable[Response] | None]
+"""The console's pages; None for every other path."""
+T = TypeVar("T")
 
 _UNSENDABLE = re.compile("[^\t -~\x80-\xff]")
 BESIDE_THREADS = 16
@@ -75,6 +79,7 @@ class Gateway:
     """How many failed calls of nobody in particular are put on record one by one."""
     deaf: bool = False
     """True while other nodes' changes cannot be read: what is cached may be stale, and no call is decided by it."""
+    pages: Pages | None = None
     beside: ThreadPoolExecutor | None = None
     """Threads for what waits for somebody else; made at the first such call, after the fork."""
     _beside_now: int = 0
@@ -97,7 +102,7 @@ class Gateway:
             await write(send, await self._settle(exchange), close=True)
             return
         own = self.internal(request, call)
-        await write(send, await self._finish(self.handle(request, call)) if own is None else own)
+        await write(send, await self._finish(self._page_or_call(request, call)) if own is None else own)
 
     def enter(self, request: Request, call: Call, answer: Answer) -> Exchange | None:
         """Take a request that is here whole; ``answer`` gets what is to be sent, at once or at the end of this turn of the loop.
@@ -109,8 +114,8 @@ class Gateway:
         if own is not None:
             answer(own)
             return None
-        exchange = self.handle(request, call)
-        if exchange.waits_for is not None:
+        exchange = self._page_or_call(request, call)
+        if exchange.waits_for is not None or exchange.page is not None:
             return exchange
         if not self._due:
             asyncio.get_running_loop().call_soon(self._end_turn)
@@ -121,7 +126,23 @@ class Gateway:
         """Wait for what a call waits for, and send its answer as an ASGI application does."""
         await write(send, await self._finish(exchange))
 
+    def _page_or_call(self, request: Request, call: Call) -> Exchange:
+        page = self.pages(request, call) if self.pages is not None else None
+        if page is None:
+            return self.handle(request, call)
+        exchange = self._exchange(request, call)
+        exchange.page = page
+        return exchange
+
+    async def made(self, request: Request, call: Call) -> Exchange:
+        """A call that a page of the console makes, through every step, once its answer is safe."""
+        exchange = self.handle(request, call)
+        exchange.response = await self._finish(exchange)
+        return exchange
+
     async def _finish(self, exchange: Exchange) -> Response:
+        if exchange.page is not None:
+            return await exchange.page
         if exchange.waits_for is not None:
             await self._wait(exchange, exchange.waits_for)
         return await self._settle(exchange)
@@ -208,26 +229,25 @@ class Gateway:
     async def _wait(self, exchange: Exchange, work: Callable[[], None]) -> None:
         """Do what the call waits for on a thread, then take its last step. The loop serves others meanwhile."""
         exchange.waits_for = None
-        loop = asyncio.get_running_loop()
-        if self.beside is None:
-            self.beside = ThreadPoolExecutor(BESIDE_THREADS, "beside")
         try:
-            self._room_beside()
-            self._beside_now += 1
-            try:
-                await asyncio.shield(loop.run_in_executor(self.beside, work))
-            finally:
-                self._beside_now -= 1
+            await self.aside(work)
             # What others changed meanwhile is heard of before a write acts on it.
             self.store.refresh()
             self._run(exchange)
         except Exception as error:  # noqa: BLE001 - as in `handle`
             self._failed(exchange, error)
 
-    def _room_beside(self) -> None:
-        """Raises CommonError("throttled") where as many calls wait beside the loop as may."""
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run on a thread what takes long. Raises CommonError("throttled") where as many wait beside the loop as may."""
         if self._beside_now >= BESIDE_CALLS:
             raise CommonError("throttled")
+        if self.beside is None:
+            self.beside = ThreadPoolExecutor(BESIDE_THREADS, "beside")
+        self._beside_now += 1
+        try:
+            return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self.beside, work))
+        finally:
+            self._beside_now -= 1
 
     def _exchange(self, request: Request, call: Call) -> Exchange:
         now = self.clock()
@@ -305,7 +325,10 @@ class Gateway:
         if ctx is None or exchange.route is None:
             raise CommonError("access_denied")
         if declaration is not None and declaration.auth == "unsigned":
-            return
+            if declaration.proves is None:
+                return
+            credential = exchange.credential = declaration.proves(ctx, exchange.struct)
+            ctx.principal, ctx.account = credential.principal, credential.principal.account
         if credential is None:
             raise CommonError("missing_authentication")
         self.principals.check_use(credential.principal, exchange.service, exchange.operation_name)
@@ -369,12 +392,12 @@ class Gateway:
         if declaration is None or ctx is None:
             return
         if declaration.beside is not None and declaration.beside(ctx, exchange.struct):
-            ctx.tx = _OutOfReach()
-            exchange.waits_for = partial(_run_beside, exchange, declaration, ctx)
+            ctx.tx = OutOfReach()
+            exchange.waits_for = partial(run_beside, exchange, declaration, ctx)
         elif declaration.prepare is not None:
             work = declaration.prepare(ctx, exchange.struct)
             if work is not None:
-                exchange.waits_for = partial(_prepare, ctx, work)
+                exchange.waits_for = partial(run_before, ctx, work)
 
     # Failure, and the end of a call
 
@@ -424,13 +447,17 @@ class Gateway:
     async def _settle(self, exchange: Exchange) -> Response:
         """The answer, once what it says is safe: a write waits for its group, and so does a read that saw an open group."""
         try:
-            if self.store.has_pending:
-                await asyncio.shield(self._next_flush())
-            else:
-                self.flush()
+            await self.settled()
         except CommonError as error:
             self._lose(exchange, error)
         return self._counted(exchange)
+
+    async def settled(self) -> None:
+        """Wait until all that was done and put on record so far is safe. Raises CommonError("unavailable") where it is not."""
+        if self.store.has_pending:
+            await asyncio.shield(self._next_flush())
+        else:
+            self.flush()
 
     def _next_flush(self) -> asyncio.Future[None]:
         """The end of this turn of the event loop, when its group is committed."""
@@ -508,25 +535,6 @@ _STEPS: tuple[Callable[[Gateway, Exchange], None], ...] = (
     Gateway._run,  # noqa: SLF001
 )
 """The life of a request. Every call of every service goes through all of it, in this order."""
-
-
-class _OutOfReach:
-    """The store beside the loop, where its connection may not be used: what a handler needs there was looked up before."""
-
-    def _refuse(self, *_: object) -> NoReturn:
-        msg = "beside the loop the store is out of reach"
-        raise RuntimeError(msg)
-
-    all = one = run = changed = _refuse
-
-
-def _run_beside(exchange: Exchange, declaration: Declaration, ctx: Context) -> None:
-    exchange.result = declaration.handler(ctx, exchange.struct)
-    exchange.ran_beside = True
-
-
-def _prepare(ctx: Context, work: Callable[[], Any]) -> None:
-    ctx.scratch[PREPARED] = work()
 
 
 def _log_call(exchange: Exchange, status: int) -> None:

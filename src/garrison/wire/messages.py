@@ -11,6 +11,8 @@ from garrison.core.http import Request, Response
 
 Headers = Sequence[tuple[bytes, bytes]]
 
+TOKEN_PATH = "/v1/token"  # noqa: S105 - the path of signin:CreateOAuth2Token
+
 
 def request_of(method: str, path: bytes, query: bytes, headers: Headers) -> Request:
     """A request without its body. The path stays percent-encoded; names are in lower case already."""
@@ -31,6 +33,7 @@ def read_call(request: Request, client: tuple[str, int] | None, *, secure: bool,
         secure=secure,
         referer=request.header("referer"),
         tls=tls,
+        proofs=tuple(request.header_list("dpop")) if request.path == TOKEN_PATH else (),
     )
 
 
