@@ -77,7 +77,8 @@ class OneWrite:
             return
         if self._head:
             data, self._head = self._head + data, b""
-        if data:
+        # uvicorn tells only the newest request of a connection that its client has gone.
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
     def write_whole(self, answer: bytes) -> None:

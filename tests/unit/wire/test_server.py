@@ -513,3 +513,12 @@ def test_leave_to_go_on_is_not_held_back() -> None:
     sent = Sent()
     OneWrite(sent).write(b"HTTP/1.1 100 Continue\r\n\r\n")  # type: ignore[arg-type] # the same
     assert sent.writes == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+
+
+def test_nothing_is_said_to_who_has_gone() -> None:
+    sent = Sent()
+    one = OneWrite(sent)  # type: ignore[arg-type] # the same
+    one.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+    sent.close()
+    one.write(b"ok")
+    assert sent.writes == []
