@@ -11,6 +11,7 @@ import os
 import random
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,10 +27,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from garrison.api import kms as api
 from garrison.core.context import Context
+from garrison.core.ids import system_random
 from garrison.core.ports import Sealer
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms import grant_tokens, wrapping
 from garrison.keys.kms.algorithms.base import Refused, Signer
+from garrison.keys.kms.ciphertext import Material, Unreadable
 from garrison.keys.kms.specs import SPECS
 from tests.support.forging import SEED, bent
 from tests.support.importing import wrap
@@ -105,6 +108,19 @@ def test_import_tokens():
     chance = random.Random(f"{SEED} import tokens")
     for _ in range(TRIES):
         refused(bent(chance, good, other))
+
+
+def test_ciphertexts():
+    material = Material("ab" * 32, bytes(range(32)))
+    pairs = {"purpose": "forgery"}
+    good, other = (material.encrypt(system_random, plaintext, pairs) for plaintext in (b"one", b"another"))
+    refused = refusing(lambda blob: material.decrypt(blob, pairs), Unreadable)
+    chance = random.Random(f"{SEED} ciphertexts")
+    for _ in range(TRIES):
+        refused(bent(chance, good, other))
+    for elsewhere in ({}, {"purpose": "forgerY"}, {"Purpose": "forgery"}, {**pairs, "more": ""}):
+        refusing(partial(material.decrypt, good), Unreadable)(elsewhere)
+    assert material.decrypt(good, pairs) == b"one"
 
 
 def rsa_key(bits: int) -> bytes:

@@ -100,10 +100,10 @@ def role_session(name: str, *policies: str, account: str = ACCOUNT) -> Caller:
 class Kms:
     """One worker's KMS."""
 
-    def __init__(self, store: Store, sealer: Sealer, *, keys: int = 4096, random: Random = system_random) -> None:
+    def __init__(self, store: Store, sealer: Sealer, *, random: Random = system_random) -> None:
         self.store = store
         self.sealer = sealer
-        self.live = LiveKeys(store, sealer, keys=keys)
+        self.live = LiveKeys(store, sealer)
         self.principals = Principals(store, sealer, managed.document)
         self.now = NOW
         self.call = Call(source_ip="127.0.0.1")

@@ -16,8 +16,9 @@ from garrison.core.principal import Principal
 from garrison.policy import Grant, Granted, Request
 from garrison.store import Store
 
-HELD = 100_000
-"""Grants in memory at one time, all keys together; a key with none costs one entry."""
+HELD = 524_288
+"""Entries in memory at one time, of about 128 bytes: one for each key that was asked for, and :data:`_GRANT` for each grant."""
+_GRANT = 8
 WITHOUT_CONTEXT = frozenset({"CreateGrant", "DescribeKey", "GetPublicKey", "RetireGrant"})
 """Grant operations whose requests have no encryption context: a constraint on it does not touch them."""
 
@@ -130,6 +131,24 @@ class _OfKey:
     by_grantee: dict[tuple[str, ...], tuple[LiveGrant, ...]] = field(default_factory=dict)
 
 
+_NONE = _OfKey(any=False)
+"""Of every key without grants."""
+
+
+class _Asked:
+    """What :func:`policy.authorize` asks of one key's grants. Smaller than a closure: each key in memory has one."""
+
+    __slots__ = ("_grants", "_key_id", "_region")
+
+    def __init__(self, grants: LiveGrants, region: str, key_id: str) -> None:
+        self._grants = grants
+        self._region = region
+        self._key_id = key_id
+
+    def __call__(self, request: Request) -> Granted | None:
+        return self._grants.granted(self._region, self._key_id, request)
+
+
 class LiveGrants:
     """The grants of every key, as far as they were asked for."""
 
@@ -142,7 +161,12 @@ class LiveGrants:
 
     def of_key(self, region: str, key_id: str) -> Callable[[Request], Granted | None]:
         """What :func:`policy.authorize` asks of a key's grants."""
-        return lambda request: self.granted(region, key_id, request)
+        return _Asked(self, region, key_id)
+
+    def heard(self, region: str, key_id: str, *, any_grants: bool) -> None:
+        """Remember whether a key has grants, which its row told as it was read, where that was not known."""
+        if (region, key_id) not in self._keys:
+            self._know(region, key_id, any_grants=any_grants)
 
     def granted(self, region: str, key_id: str, request: Request, child: Child | None = None) -> Granted | None:
         """The most direct grant of a key that allows a request; ``child``: what CreateGrant is to make."""
@@ -169,9 +193,12 @@ class LiveGrants:
 
     def _read_key(self, region: str, key_id: str) -> _OfKey:
         row = self._store.reading().one("SELECT 1 FROM kms_grant WHERE region = ? AND key_id = ? LIMIT 1", region, key_id)
+        return self._know(region, key_id, any_grants=row is not None)
+
+    def _know(self, region: str, key_id: str, *, any_grants: bool) -> _OfKey:
         self._make_room(1)
         self._held += 1
-        found = self._keys[region, key_id] = _OfKey(any=row is not None)
+        found = self._keys[region, key_id] = _OfKey(any=True) if any_grants else _NONE
         return found
 
     def _read(self, region: str, key_id: str, names: tuple[str, ...]) -> tuple[LiveGrant, ...]:
@@ -184,8 +211,9 @@ class LiveGrants:
         )
         grants = tuple(LiveGrant.of(row) for row in rows)
         # Where making room let go of this key too, it is read again when it is asked for next.
-        if self._make_room(1 + len(grants)) and (region, key_id) in self._keys:
-            self._held += 1 + len(grants)
+        more = _weight(grants)
+        if self._make_room(more) and (region, key_id) in self._keys:
+            self._held += more
             self._keys[region, key_id].by_grantee[names] = grants
         return grants
 
@@ -205,7 +233,7 @@ class LiveGrants:
         region, _, key_id = key.partition("/")
         gone = self._keys.pop((region, key_id), None)
         if gone is not None:
-            self._held -= 1 + sum(1 + len(grants) for grants in gone.by_grantee.values())
+            self._held -= 1 + sum(map(_weight, gone.by_grantee.values()))
 
     def look_for(self, region: str, key_id: str, grant_id: str) -> None:
         """Look at a key's grants anew if this process has not heard of one that there is."""
@@ -213,6 +241,11 @@ class LiveGrants:
         if known is None or any(grant.id == grant_id for grants in known.by_grantee.values() for grant in grants):
             return
         self._drop(f"{region}/{key_id}")
+
+
+def _weight(grants: Sequence[LiveGrant]) -> int:
+    """Entries that what is known of one principal costs."""
+    return 1 + _GRANT * len(grants)
 
 
 def identities(principal: Principal) -> Mapping[str, Grant]:

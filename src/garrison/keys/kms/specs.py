@@ -37,6 +37,8 @@ class Spec:
     """Material from its id and what :attr:`make` gave."""
     bits: int = 0
     """Of an RSA modulus."""
+    held: int = 256
+    """Bytes that material takes in memory once it was used, most of it the library's (``bench/kms.py``)."""
     pkcs8: Callable[[bytes], bytes] | None = None
     """A data key pair's private key from what :attr:`make` gave; None where there are no data key pairs of this spec."""
 
@@ -66,13 +68,14 @@ def _rsa(bits: int) -> Spec:
         lambda _: rsa.make(bits),
         rsa.RsaKey,
         bits=bits,
+        held=(6 + bits * 3 // 1024) * 1024,
         pkcs8=_same,
     )
 
 
 def _ecc(name: str, algorithm: str, *, agrees: bool = True) -> Spec:
     algorithms = {SIGN: (algorithm,), AGREE: ("ECDH",)} if agrees else {SIGN: (algorithm,)}
-    return Spec(name, algorithms, lambda _: ecc.make(name), ecc.EccKey, pkcs8=_same)
+    return Spec(name, algorithms, lambda _: ecc.make(name), ecc.EccKey, held=4096, pkcs8=_same)
 
 
 def _mac(bits: int) -> Spec:
@@ -80,8 +83,14 @@ def _mac(bits: int) -> Spec:
     return Spec(f"HMAC_{bits}", {MAC: (algorithm,)}, _random(mac.ALGORITHMS[algorithm][1]), mac.MacKey)
 
 
+_MLDSA_HELD: Final = {"ML_DSA_44": 27 * 1024, "ML_DSA_65": 39 * 1024, "ML_DSA_87": 51 * 1024}
+_MLKEM_HELD: Final = {"ML_KEM_512": 1024, "ML_KEM_768": 8 * 1024, "ML_KEM_1024": 13 * 1024}
+
+
 def _mldsa(name: str) -> Spec:
-    return Spec(name, {SIGN: ("ML_DSA_SHAKE_256",)}, _random(mldsa.SEED_BYTES), partial(mldsa.MlDsaKey, name))
+    return Spec(
+        name, {SIGN: ("ML_DSA_SHAKE_256",)}, _random(mldsa.SEED_BYTES), partial(mldsa.MlDsaKey, name), held=_MLDSA_HELD[name]
+    )
 
 
 def _mlkem(name: str) -> Spec:
@@ -90,6 +99,7 @@ def _mlkem(name: str) -> Spec:
         {ENCAPSULATE: ("ML_KEM",)},
         _random(mlkem.SEED_BYTES),
         partial(mlkem.MlKemKey, name),
+        held=_MLKEM_HELD[name],
         pkcs8=partial(mlkem.pkcs8, name),
     )
 
@@ -108,6 +118,7 @@ SPECS: Final[Mapping[str, Spec]] = {
             {SIGN: (edwards.PURE, edwards.PREHASHED)},
             lambda _: edwards.make(),
             edwards.EdwardsKey,
+            held=512,
             pkcs8=_same,
         ),
         *(_mac(bits) for bits in (224, 256, 384, 512)),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from garrison.core.errors import CommonError
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms.live import LiveKeys, compiled
 from garrison.store import open_store
-from tests.support.kms import ACCOUNT, REGION, Calls, Kms, root, user
+from tests.support.kms import ACCOUNT, REGION, Calls, Kms, allow, key_policy, root, root_statement, user
 
 
 class NoReads:
@@ -42,11 +44,13 @@ def test_a_warm_key_is_used_without_a_database_read(kms: Kms, monkeypatch: pytes
 
 
 def test_the_cache_is_bounded_and_forgets_what_was_used_least(kms: Kms):
-    small = LiveKeys(kms.store, kms.sealer, keys=3, aliases=2)
     keys = [kms.new_key() for _ in range(5)]
     for number, key in enumerate(keys):
         kms(root(), "CreateAlias", alias_name=f"alias/n{number}", target_key_id=key.key_id)
     tx = kms.store.reading()
+    one = kms.live.find(tx, REGION, keys[4].key_id)
+    assert one is not None
+    small = LiveKeys(kms.store, kms.sealer, memory=3 * one.held, aliases=2)
     for key in keys:
         small.find(tx, REGION, key.key_id)
         small.find(tx, REGION, keys[0].key_id)
@@ -59,6 +63,67 @@ def test_the_cache_is_bounded_and_forgets_what_was_used_least(kms: Kms):
         found = small.find_by_material(tx, REGION, str(key.current_key_material_id))
         assert found is not None
         assert found.arn == key.arn
+
+
+def test_a_key_of_more_than_may_be_held_is_served_all_the_same(kms: Kms):
+    key = kms.new_key()
+    small = LiveKeys(kms.store, kms.sealer, memory=100)
+    found = small.find(kms.store.reading(), REGION, key.key_id)
+    assert found is not None
+    assert found.arn == key.arn
+    assert len(small._keys) == len(small._by_material) == small._keys.weight == 0
+
+
+def test_keys_take_no_more_memory_than_they_are_counted_for(kms: Kms):
+    keys = [kms.new_key() for _ in range(400)]
+    fresh, tx = LiveKeys(kms.store, kms.sealer), kms.store.reading()
+    for key in keys[:100]:
+        fresh.find(tx, REGION, key.key_id)
+    counted = fresh._keys.weight
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for key in keys[100:]:
+            # An id of its own, as a request brings it.
+            fresh.find(tx, REGION, key.key_id.encode().decode())
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.5 < taken / (fresh._keys.weight - counted) < 1.1
+    assert (fresh._keys.weight - counted) / 300 < 1600
+
+
+def test_what_is_a_keys_own_is_counted(kms: Kms):
+    plain, tx = kms.new_key(), kms.store.reading()
+    own = key_policy(root_statement(), {"Principal": {"AWS": kms.person("user", "alice")}, "Action": "kms:Encrypt"})
+    rich = kms.new_key(
+        policy=own, tags=[api.Tag(tag_key="team", tag_value="x" * 200)], key_spec="RSA_2048", key_usage="SIGN_VERIFY"
+    )
+    kms(root(), "CreateAlias", alias_name="alias/rich", target_key_id=rich.key_id)
+    fresh = LiveKeys(kms.store, kms.sealer)
+    compiled.cache_clear()
+    fresh.find(tx, REGION, kms.new_key().key_id)  # the first with the policy that most have
+    found = [fresh.find(tx, REGION, key.key_id) for key in (plain, rich)]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[1].held - found[0].held > 12 * 1024 + 200 + 10 * len(own)
+
+
+def test_a_key_that_is_not_in_memory_costs_one_statement(kms: Kms, monkeypatch: pytest.MonkeyPatch):
+    key = kms.new_key()
+    fresh = LiveKeys(kms.store, kms.sealer)
+    kms.live = fresh
+    reading, asked = kms.store.reading(), list[str]()
+
+    class Counted(NoReads):
+        def all(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+            asked.append(sql)
+            return reading.all(sql, *parameters)  # type: ignore[arg-type] # what the code asks with
+
+    monkeypatch.setattr(kms.store, "reading", Counted)
+    kms(user("alice", allow("kms:Encrypt")), "Encrypt", key_id=key.key_id, plaintext=b"x")
+    assert len(asked) == 1
 
 
 def test_keys_that_do_not_exist_are_not_remembered(kms: Kms):
@@ -77,6 +142,8 @@ def test_keys_of_one_policy_share_it_compiled(kms: Kms):
     assert found[0] is not None
     assert found[1] is not None
     assert found[0].target.policy is found[1].target.policy
+    assert found[0].policy is found[1].policy
+    assert found[0].target.keys is found[1].target.keys
     assert compiled.cache_info().maxsize is not None
 
 
