@@ -1,6 +1,6 @@
 #!/bin/sh
 # Debian packages that the tests need beside Python: PostgreSQL's server, Node.js and npm, SoftHSM and OpenSC,
-# openssl and git.
+# openssl, git, and Chromium with its driver.
 # As root they are installed; otherwise what is missing is named, and under CI=true that is an error.
 set -eu
 
@@ -13,6 +13,8 @@ command -v pkcs11-tool >/dev/null || missing="$missing opensc"
 command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v git >/dev/null || missing="$missing git"
+command -v chromium >/dev/null || missing="$missing chromium"
+command -v chromedriver >/dev/null || missing="$missing chromium-driver"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
