@@ -27,6 +27,7 @@ from garrison.core.context import Call, ConfigurationItem
 from garrison.core.operation import REGISTRY
 from garrison.core.ports import Ports
 from garrison.core.principal import Principal
+from garrison.explaining import told
 from garrison.identity.bootstrap import Accounts, create_account
 from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
@@ -390,12 +391,28 @@ def build_worker(state: State, slot: int) -> Worker:
     if state.settings.dev:
         state.store.snapshot()
         internal.reset = lambda: _reset(worker)
+        internal.decisions = lambda after: _decisions(worker, after)
     return worker
 
 
 def _no_metrics_yet() -> Metrics:
     msg = "metrics are collected by a worker"
     raise RuntimeError(msg)
+
+
+DECISIONS = 1000
+"""Calls told of at one time."""
+
+
+def _decisions(worker: Worker, after: int) -> Mapping[str, object]:
+    """What was decided on the calls after a position in the trail, oldest first, and the position of the newest one."""
+    worker.gateway.flush()
+    worker.recorder.flush()
+    store = worker.state.store
+    trail = Trail(store, worker.state.data_dir, worker.recorder)
+    found = trail.following(after, DECISIONS)
+    calls = [{"event": entry["event"], "decision": entry["decision"], "story": told(store, entry)} for entry in found]
+    return {"last": trail.last(), "next": found[-1]["position"][1] if found else after, "calls": calls}
 
 
 def _reset(worker: Worker) -> None:

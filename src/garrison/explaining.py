@@ -190,6 +190,13 @@ def _principal(identity: Mapping[str, Any], keys: Mapping[str, Any]) -> Principa
 
 # The story
 
+
+def told(store: Store, entry: Mapping[str, Any]) -> str:
+    """The story of an event as ``Trail`` answers it, in lines."""
+    decisions = decisions_of(entry["decision"])
+    return "\n".join(story(entry["event"], decisions, [looked_at(store, entry["event"], one) for one in decisions]))
+
+
 _OUTCOMES = {"allowed": "ALLOWED", "implicitDeny": "DENIED: nothing allows it", "explicitDeny": "DENIED by an explicit deny"}
 _LEVELS = {
     "identity": "identity-based policies",

@@ -217,6 +217,36 @@ def test_reset_is_back_at_the_first_start(one: InProcess):
     assert last_use(one) == (None,)
 
 
+# Decisions
+
+
+def decisions(one: InProcess, after: int) -> Any:
+    asked = Request("GET", "/_garrison/decisions", f"after={after}", headers=[("host", HOST)])
+    return json.loads(one.send(asked).body)
+
+
+def test_decisions_are_told_with_their_story(one: InProcess, monkeypatch: pytest.MonkeyPatch):
+    mark = decisions(one, 10**17)["last"]
+    key = one.new_user("ann", {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"})
+    assert one.iam("ListUsers", key).status == 200
+    assert one.iam("ListRoles", key).status == 403
+    found = decisions(one, mark)
+    assert [call["event"]["eventName"] for call in found["calls"]] == [event["eventName"] for event in one.events()[1:]]
+    assert [call["decision"]["outcome"] for call in found["calls"][-2:]] == ["allowed", "implicitDeny"]
+    assert "DENIED: nothing allows it, decided by identity-based policies" in found["calls"][-1]["story"]
+    assert found["last"] == found["next"]
+    assert decisions(one, found["last"]) == {"last": found["last"], "next": found["last"], "calls": []}
+    monkeypatch.setattr(app, "DECISIONS", 2)
+    page = decisions(one, mark)
+    assert page["calls"] == found["calls"][:2]
+    assert decisions(one, page["next"])["calls"] == found["calls"][2:4]
+
+
+def test_decisions_hold_no_secret(one: InProcess):
+    key = one.new_user("ann")
+    assert key.secret_access_key not in json.dumps(decisions(one, 0))
+
+
 def test_only_memory_is_reset(tmp_path: Path):
     reset = Request("POST", "/_garrison/reset", headers=[("host", HOST)])
     on_disk = InProcess(tmp_path / "data")

@@ -70,6 +70,18 @@ class Trail:
             row = self._store.reading().one(sql + " AND e.account = ? ORDER BY e.id DESC LIMIT 1", request_id, account)
         return self._entry(row) if row else None
 
+    def following(self, number: int, limit: int) -> list[dict[str, Any]]:
+        """Events of every account after the one with this number (the second part of its ``position``), oldest first."""
+        self._bring_in()
+        sql = f"SELECT {_COLUMNS} FROM audit_event e WHERE e.id > ? ORDER BY e.id LIMIT ?"  # noqa: S608 - this module's own columns
+        return [self._entry(row) for row in self._store.reading().all(sql, number, limit)]
+
+    def last(self) -> int:
+        """The number of the newest event; 0 where there is none."""
+        self._bring_in()
+        row = self._store.reading().one("SELECT max(id) FROM audit_event")
+        return int(row[0] or 0) if row else 0
+
     def _bring_in(self) -> None:
         if self._recorder is not None:
             self._recorder.ship()

@@ -1,4 +1,4 @@
-"""Garrison's own paths: health, metrics, and in dev mode the reset. Unsigned, so they tell and do little.
+"""Garrison's own paths: health, metrics, and in dev mode the reset and the decisions. Unsigned, so they tell and do little.
 
 No bucket can be called ``_garrison`` or ``_localstack``, and a signed request is never one of these.
 """
@@ -16,6 +16,9 @@ from garrison.wire.metrics import Metrics
 
 _JSON = [("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
 
+_DIGITS = 18
+"""Of a position in the trail: what fits into a database's integer."""
+
 
 @dataclass(slots=True)
 class InternalPaths:
@@ -27,6 +30,8 @@ class InternalPaths:
     collect: Callable[[], Metrics]
     reset: Callable[[], None] | None
     """Back to the first start; None outside dev mode."""
+    decisions: Callable[[int], Mapping[str, object]] | None = None
+    """The calls after a position in the trail, with their decisions, for the tests' own assertions; None outside dev mode."""
 
     def __call__(self, request: Request, call: Call) -> Response | None:
         """The answer to one of these paths; None for any other."""
@@ -39,6 +44,8 @@ class InternalPaths:
             return self._metrics(request, call)
         if path == "/_garrison/reset" and self.reset is not None:
             return self._reset(request, call)
+        if path == "/_garrison/decisions" and self.decisions is not None:
+            return self._decisions(request, call)
         return _answer(404, {"message": "Not Found"})
 
     def _health(self, request: Request) -> Response:
@@ -65,6 +72,17 @@ class InternalPaths:
             return _answer(403, {"message": "reset takes a POST from a program on this machine"})
         self.reset()
         return _answer(200, {"status": "reset"})
+
+    def _decisions(self, request: Request, call: Call) -> Response:
+        """For programs on this machine: what was asked and why it was answered so. No web page may read it."""
+        browser = request.header("origin") or request.header("sec-fetch-site")
+        local = is_loopback(call.source_ip) and is_loopback(_host_name(call.host))
+        if request.method != "GET" or browser or not local or self.decisions is None:
+            return _answer(403, {"message": "decisions are told to programs on this machine"})
+        name, _, after = request.query.partition("=")
+        if name != "after" or not (after.isascii() and after.isdigit() and len(after) <= _DIGITS):
+            return _answer(400, {"message": "the query must be after=NUMBER"})
+        return _answer(200, self.decisions(int(after)))
 
 
 def _is_signed(request: Request) -> bool:

@@ -22,9 +22,9 @@ class Paths:
     def _reset(self) -> None:
         self.resets += 1
 
-    def __call__(self, method: str, path: str, call: Call = HERE, **headers: str) -> tuple[int, str]:
+    def __call__(self, method: str, path: str, call: Call = HERE, *, query: str = "", **headers: str) -> tuple[int, str]:
         sent = [(name.replace("_", "-"), value) for name, value in headers.items()]
-        found = self.answer(Request(method, path, headers=sent), call)
+        found = self.answer(Request(method, path, query, headers=sent), call)
         assert found is not None
         return found.status, found.body.decode()
 
@@ -94,6 +94,33 @@ def test_reset_takes_a_program_on_this_machine(paths: Paths):
 
 def test_only_a_server_in_memory_is_reset():
     assert Paths(dev=False)("POST", "/_garrison/reset")[0] == 404
+
+
+def test_decisions_are_told_to_programs_on_this_machine(paths: Paths):
+    asked: list[int] = []
+
+    def decisions(after: int) -> dict[str, object]:
+        asked.append(after)
+        return {"calls": []}
+
+    paths.answer.decisions = decisions
+    query = "after=7"
+    assert paths("GET", "/_garrison/decisions", query=query) == (200, '{"calls": []}')
+    refused = [
+        paths("POST", "/_garrison/decisions", query=query),
+        paths("GET", "/_garrison/decisions", Call(source_ip="192.0.2.1", host="127.0.0.1:4566"), query=query),
+        paths("GET", "/_garrison/decisions", Call(source_ip="127.0.0.1", host="rebound.example.com:4566"), query=query),
+        paths("GET", "/_garrison/decisions", query=query, origin="null"),
+        paths("GET", "/_garrison/decisions", query=query, sec_fetch_site="cross-site"),
+    ]
+    assert {status for status, _ in refused} == {403}
+    for wrong in ("", "after", "after=", "after=-1", "after=x", "after=1&after=2", f"after={10**18}", "before=1", "after=٣"):
+        assert paths("GET", "/_garrison/decisions", query=wrong)[0] == 400
+    assert asked == [7]
+
+
+def test_only_a_server_in_memory_tells_decisions():
+    assert Paths(dev=False)("GET", "/_garrison/decisions", query="after=0")[0] == 404
 
 
 def test_answers_are_not_kept_or_guessed_at(paths: Paths):
