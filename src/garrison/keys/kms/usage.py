@@ -18,6 +18,8 @@ from garrison.keys.kms.live_uses import Use
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
+_KEYS = ("key_id", "source_key_id")
+"""The members of answers that name keys."""
 _MIGRATION = 24
 """Since when uses are tracked."""
 

@@ -90,6 +90,13 @@ def test_rotation_import_replicas_and_the_proof_of_their_end(place: Place):
     store.commit()
     used = kms(root(), "GetKeyLastUsage", region="us-west-2", key_id=key.key_id).key_last_usage
     assert used.operation == "Decrypt"
+    many = [kms.new_key().key_id for _ in range(75)]  # a statement of each size
+    for one in many:
+        kms(root(), "GenerateDataKey", key_id=one, key_spec="AES_256")
+    with store.writing() as tx:
+        kms.live.uses.save(tx, kms.live.uses.take())
+    store.commit()
+    assert {key for (key,) in store.reading().all("SELECT key_id FROM kms_usage")} == {*many, key.key_id}
     imported = kms.new_key(origin="EXTERNAL")
     members = wrapped(kms, imported, bytes(32), expiration_model="KEY_MATERIAL_EXPIRES", valid_to=NOW + DAY)
     kms(root(), "ImportKeyMaterial", **members)

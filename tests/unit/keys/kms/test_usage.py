@@ -110,6 +110,15 @@ def test_what_could_not_be_written_is_remembered_again(kms: Kms):
     assert kms.live.uses.take() == taken
 
 
+def test_many_uses_are_written_at_once(kms: Kms):
+    keys = [kms.new_key().key_id for _ in range(75)]  # as many as take a statement of each size
+    for at, key in enumerate(keys):
+        kms.live.uses.note(REGION, key, Use("Encrypt", NOW + at, f"event-{at}", f"request-{at}"))
+    save(kms)
+    rows = kms.store.reading().all("SELECT key_id, operation, used_at, event_id, request_id FROM kms_usage")
+    assert sorted(rows) == sorted((key, "Encrypt", NOW + at, f"event-{at}", f"request-{at}") for at, key in enumerate(keys))
+
+
 def test_uses_of_a_key_that_is_gone_are_not_written(kms: Kms):
     kms.live.uses.note(REGION, "12345678-1234-1234-1234-123456789012", Use("Encrypt", NOW, "e", "r"))
     save(kms)
