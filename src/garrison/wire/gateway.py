@@ -153,7 +153,13 @@ class Gateway:
             self.flush()
         due, self._due = self._due, []
         for exchange, answer in due:
+            self._let_go(exchange, answer)
+
+    def _let_go(self, exchange: Exchange, answer: Answer) -> None:
+        try:
             answer(self._counted(exchange))
+        except Exception:  # the others' answers are due all the same
+            log.exception("an answer could not be sent", extra={"request_id": exchange.request_id})
 
     async def _read_body(self, request: Request, receive: Receive, *, whole: bool = False) -> bytes:
         """The whole body. Raises CommonError: ``too_large``, or ``timeout`` when it does not come in time."""
@@ -494,7 +500,7 @@ class Gateway:
         due, self._due = self._due, []
         for exchange, answer in due:
             self._lose(exchange, error)
-            answer(self._counted(exchange))
+            self._let_go(exchange, answer)
 
     def _commit(self) -> None:
         try:

@@ -279,6 +279,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._take(self._parts)
             return
         self._give_cycle()
+        if self.transport.is_closing():
+            return  # it may never have got a cycle
         self.scope["state"][WHOLE] = True
         super().on_message_complete()
 

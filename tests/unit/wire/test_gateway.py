@@ -323,6 +323,17 @@ def test_housekeeping_in_the_same_turn_answers_who_waits(one: InProcess, monkeyp
     assert "kept" in one.iam("ListUsers").body.decode()
 
 
+def test_an_answer_that_cannot_be_sent_holds_up_no_other(one: InProcess):
+    async def both() -> Response:
+        def breaks(_answer: Response) -> None:
+            raise OSError
+
+        assert one.gateway.enter(iam_request(one, "ListUsers"), CALL, breaks) is None
+        return await one.enter(iam_request(one, "ListUsers"))
+
+    assert asyncio.run(both()).status == 200
+
+
 def test_calls_of_one_turn_are_made_safe_together(one: InProcess, monkeypatch: pytest.MonkeyPatch):
     waiting: list[int] = []
     flush = one.worker.recorder.flush
