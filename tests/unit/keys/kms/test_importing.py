@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from garrison.api import kms as api
 from garrison.audit import Recorder
 from garrison.core.errors import CommonError, ServiceError
-from garrison.keys.kms import due_work
+from garrison.keys.kms import due_work, wrapping
 from tests.support.importing import wrap, wrapped
 from tests.support.kms import NOW, REGION, Kms, allow, root, user
 
@@ -402,3 +402,18 @@ def test_unwrapping_refuses_other_lengths_of_the_inner_key(kms: Kms, key: api.Ke
     with pytest.raises(api.InvalidCiphertextException):
         kms(root(), "ImportKeyMaterial", encrypted_key_material=bad, **members)
     kms(root(), "ImportKeyMaterial", encrypted_key_material=good, **members)
+
+
+@pytest.mark.parametrize("spec", ["SYMMETRIC_DEFAULT", "HMAC_256"])
+def test_material_is_unwrapped_before_the_transaction_and_once(kms: Kms, monkeypatch: pytest.MonkeyPatch, spec: str):
+    usage = "ENCRYPT_DECRYPT" if spec == "SYMMETRIC_DEFAULT" else "GENERATE_VERIFY_MAC"
+    members = wrapped(kms, kms.new_key(origin="EXTERNAL", key_spec=spec, key_usage=usage), bytes(32))
+    unwrap, within = wrapping.unwrap, list[bool]()
+
+    def watched(token: wrapping.Token, blob: bytes) -> bytes:
+        within.append(kms.store.in_unit)
+        return unwrap(token, blob)
+
+    monkeypatch.setattr(wrapping, "unwrap", watched)
+    kms(root(), "ImportKeyMaterial", **members)
+    assert within == [False]
