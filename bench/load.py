@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -48,11 +49,13 @@ class Plan:
     secret_access_key: str
     region: str
     operation: str
-    """GetCallerIdentity, GetUser, CreateUser, or one of :func:`key_call`."""
+    """GetCallerIdentity, AssumeRole, GetUser, CreateUser, or one of :func:`key_call`."""
     key_id: str
     user: str
     count: int
     connections: int
+    role_arn: str = ""
+    """Of AssumeRole."""
     key_ids: tuple[str, ...] = ()
     """Keys that take turns, in the place of ``key_id``: far apart, so that no few of them are asked again and again."""
     first: int = 0
@@ -94,6 +97,9 @@ def call(plan: Plan, number: int) -> tuple[str, dict[str, str], bytes]:
     """``(service, headers, body)`` of one call."""
     if plan.operation == "GetCallerIdentity":
         return ("sts", *form("GetCallerIdentity", "2011-06-15"))
+    if plan.operation == "AssumeRole":
+        members = {"RoleArn": quote(plan.role_arn, safe=""), "RoleSessionName": f"bench{number}"}
+        return ("sts", *form("AssumeRole", "2011-06-15", **members))
     if plan.operation == "GetUser":
         return ("iam", *form("GetUser", "2010-05-08", UserName=plan.user))
     if plan.operation == "CreateUser":

@@ -49,6 +49,7 @@ class Account:
     access_key_id: str
     secret_access_key: str
     key_id: str
+    role_arn: str = ""
 
 
 @dataclass(slots=True)
@@ -142,16 +143,19 @@ class Peer:
         return session.client(service, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload] # any service name
 
     def set_up(self) -> Account:
-        """A user with five policies and a key, and a symmetric KMS key."""
+        """A user with five policies and a key, a symmetric KMS key, and a role that trusts the user."""
         administrator = self.administrator(self)
         iam = self.client("iam", *administrator)
-        iam.create_user(UserName=USER)
+        user = iam.create_user(UserName=USER)["User"]["Arn"]
         for number, statement in enumerate(STATEMENTS):
             document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
             iam.put_user_policy(UserName=USER, PolicyName=f"policy-{number}", PolicyDocument=document)
         made = iam.create_access_key(UserName=USER)["AccessKey"]
         key = self.client("kms", *administrator).create_key(Description="bench")["KeyMetadata"]["KeyId"]
-        return Account(made["AccessKeyId"], made["SecretAccessKey"], key)
+        trust = {"Effect": "Allow", "Principal": {"AWS": user}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        role = iam.create_role(RoleName=USER, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        return Account(made["AccessKeyId"], made["SecretAccessKey"], key, role)
 
 
 def free_port() -> int:

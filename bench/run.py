@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from bench.load import Plan, Result, descendants  # noqa: E402 - found from any working directory
 from bench.peers import REGION, USER, Account, Peer, all_peers  # noqa: E402 - the same
 
-OPERATIONS = ("GetCallerIdentity", "GetUser", "Encrypt", "GenerateDataKey")
+OPERATIONS = ("GetCallerIdentity", "AssumeRole", "GetUser", "Encrypt", "GenerateDataKey")
 CONNECTIONS = 8
 STORED_USERS = 10_000
 USERS_PER_ACCOUNT = 4_900
@@ -63,6 +63,7 @@ def load(peer: Peer, account: Account, operation: str, count: int, connections: 
         region=REGION,
         operation=operation,
         key_id=account.key_id,
+        role_arn=account.role_arn,
         user=USER,
         count=count,
         connections=connections,
