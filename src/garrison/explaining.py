@@ -177,7 +177,7 @@ def _principal(identity: Mapping[str, Any], keys: Mapping[str, Any]) -> Principa
         )
     prefix = "aws:principaltag/"
     return Principal(
-        kind=_KINDS.get(identity["type"], "anonymous"),
+        kind=_KINDS.get(identity.get("type", ""), "anonymous"),
         account=identity.get("accountId", ""),
         arn=identity.get("arn", ""),
         id=identity.get("principalId", ""),
@@ -218,7 +218,7 @@ _STATES = {
 
 def story(event: Mapping[str, Any], decisions: Sequence[Mapping[str, Any]], looked: Sequence[Sequence[Seen]]) -> Iterator[str]:
     """The lines that a person reads."""
-    who = event["userIdentity"].get("arn") or event["userIdentity"].get("accountId") or event["userIdentity"]["type"]
+    who = event["userIdentity"].get("arn") or event["userIdentity"].get("accountId") or event["userIdentity"].get("type", "")
     yield f"{event['eventTime']}  {who}"
     yield f"  {event['eventSource'].partition('.')[0]}:{event['eventName']} from {event['sourceIPAddress']}"
     if event.get("errorCode"):

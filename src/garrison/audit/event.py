@@ -53,9 +53,9 @@ class SessionContext(msgspec.Struct, omit_defaults=True, rename="camel"):
 
 
 class UserIdentity(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """``userIdentity``. Members that do not apply to the type are absent."""
+    """``userIdentity``. Members that do not apply to the type are absent; a service by itself has none."""
 
-    type: str
+    type: str = ""
     principal_id: str = ""
     arn: str = ""
     account_id: str = ""
@@ -98,6 +98,7 @@ class Event(
         "event_type": "eventType",
         "management": "managementEvent",
         "account": "recipientAccountId",
+        "service_details": "serviceEventDetails",
         "category": "eventCategory",
         "tls": "tlsDetails",
     },
@@ -123,6 +124,7 @@ class Event(
     event_type: str
     management: bool
     account: str
+    service_details: Mapping[str, Any] | None = None
     category: str
     tls: Mapping[str, str] | None = None
 

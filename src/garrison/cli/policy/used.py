@@ -108,6 +108,6 @@ def _is_of(identity: Mapping[str, Any], principal: Principal) -> bool:
     """
     issuer = identity.get("sessionContext", {}).get("sessionIssuer", {}).get("principalId")
     if principal.kind == "user":
-        own: bool = identity["type"] == "IAMUser" and identity.get("principalId") == principal.id
-        return own or (identity["type"] == "FederatedUser" and issuer == principal.id)
-    return bool(identity["type"] == "AssumedRole" and issuer == principal.id.partition(":")[0])
+        own: bool = identity.get("type") == "IAMUser" and identity.get("principalId") == principal.id
+        return own or (identity.get("type") == "FederatedUser" and issuer == principal.id)
+    return bool(identity.get("type") == "AssumedRole" and issuer == principal.id.partition(":")[0])

@@ -83,7 +83,7 @@ def due_deletions(store: Store, recorder: Recorder, now: float, *, partition: st
         with store.writing() as tx:
             item = _delete(tx, region, key_id, now, partition)
             if item is not None:
-                recorder.write(service_event("DeleteKey", item, now, random), None, [item])
+                recorder.write(service_event("DeleteKey", item, now, random, response={"keyId": item.arn}), None, [item])
         recorder.flush()
     return len(rows)
 

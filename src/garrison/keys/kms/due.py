@@ -53,9 +53,20 @@ def due_rotations(store: Store, recorder: Recorder, keys: LiveKeys, now: float, 
             after = keys.find(tx, region, key_id)
             if after is not None:
                 item = items.item(after)
-                recorder.write(service_event("RotateKey", item, now, random), None, [item])
+                recorder.write(service_event("RotateKey", item, now, random, details=_rotation(key, after)), None, [item])
         recorder.flush()
     return done
+
+
+def _rotation(before: LiveKey, after: LiveKey) -> dict[str, str]:
+    """What the event of a rotation says."""
+    materials_of = {"previousKeyMaterialId": before.current, "currentKeyMaterialId": after.current}
+    return {
+        "rotationType": "AUTOMATIC",
+        "keyOrigin": after.origin,
+        **{name: material.id for name, material in materials_of.items() if material is not None},
+        "keyId": after.key_id,
+    }
 
 
 def _is_due(key: LiveKey, now: float) -> bool:

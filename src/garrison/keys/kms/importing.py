@@ -99,7 +99,7 @@ def _audit(req: api.ImportKeyMaterialRequest) -> Mapping[str, Any]:
 
 
 def _slow_to_unwrap(ctx: Context, req: api.ImportKeyMaterialRequest) -> Callable[[], bytes]:
-    """Beside the loop, before the transaction: RSA unwraps in milliseconds, and proves its primes in up to a quarter of a second."""
+    """Beside the loop, before the transaction: RSA unwraps in milliseconds, its primes are proven in up to 250."""
     key = names.own(ctx, req.key_id).key
     _importable(ctx, key, req)
     return partial(_unwrapped, ctx, key, req)
@@ -306,6 +306,7 @@ def due_expirations(store: Store, recorder: Recorder, keys: LiveKeys, now: float
             after = keys.find(tx, region, key_id)
             if after is not None:
                 item = items.item(after)
-                recorder.write(service_event("DeleteExpiredKeyMaterial", item, now, random), None, [item])
+                details = {"keyId": key_id, "keyMaterialId": material_id}
+                recorder.write(service_event("DeleteExpiredKeyMaterial", item, now, random, details=details), None, [item])
         recorder.flush()
     return len(rows)

@@ -1,10 +1,12 @@
 """What KMS does by itself, as the trail has it.
 
-Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail": "DeleteKey", "DeleteExpiredKeyMaterial" and
-"RotateKey".
+Source: KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail": "DeleteKey" (which names the key in
+responseElements), "DeleteExpiredKeyMaterial" and "RotateKey" (which say what they did in serviceEventDetails).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from garrison.audit import Event, Resource, UserIdentity
 from garrison.core.clock import iso8601
@@ -14,10 +16,18 @@ from garrison.core.ids import Random, uuid4
 _INTERNAL = "AWS Internal"
 
 
-def service_event(name: str, item: ConfigurationItem, now: float, random: Random) -> Event:
+def service_event(
+    name: str,
+    item: ConfigurationItem,
+    now: float,
+    random: Random,
+    *,
+    response: Mapping[str, str] | None = None,
+    details: Mapping[str, str] | None = None,
+) -> Event:
     """The event of something that no request asked for, on the key of ``item``."""
     return Event(
-        user_identity=UserIdentity(type="AWSService", account_id=item.account, invoked_by=_INTERNAL),
+        user_identity=UserIdentity(account_id=item.account, invoked_by=_INTERNAL),
         event_time=iso8601(now),
         event_source="kms.amazonaws.com",
         event_name=name,
@@ -25,7 +35,7 @@ def service_event(name: str, item: ConfigurationItem, now: float, random: Random
         source_ip=_INTERNAL,
         user_agent=_INTERNAL,
         request_parameters=None,
-        response_elements=None,
+        response_elements=response,
         request_id=uuid4(random),
         event_id=uuid4(random),
         read_only=False,
@@ -33,5 +43,6 @@ def service_event(name: str, item: ConfigurationItem, now: float, random: Random
         event_type="AwsServiceEvent",
         management=True,
         account=item.account,
+        service_details=details,
         category="Management",
     )

@@ -128,6 +128,7 @@ def test_a_deletion_is_on_record_with_the_keys_last_item(kms: Kms, recorder: Rec
     (found,) = Trail(kms.store, None, recorder).lookup(ACCOUNT, event_name="DeleteKey")
     assert (found["event"]["eventType"], found["event"]["sourceIPAddress"]) == ("AwsServiceEvent", "AWS Internal")
     assert found["event"]["resources"] == [{"ARN": key.arn, "accountId": ACCOUNT, "type": "AWS::KMS::Key"}]
+    assert found["event"]["responseElements"] == {"keyId": key.arn}
     row = kms.store.reading().one("SELECT resource_type, deleted FROM config_item WHERE resource_id = ?", key.key_id)
     assert row == ("AWS::KMS::Key", 1)
 

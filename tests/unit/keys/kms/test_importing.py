@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from garrison.api import kms as api
-from garrison.audit import Recorder
+from garrison.audit import Recorder, Trail
 from garrison.core.errors import CommonError, ServiceError
 from garrison.keys.kms import due_work, wrapping
 from tests.support.importing import wrap, wrapped
-from tests.support.kms import NOW, REGION, Kms, allow, root, user
+from tests.support.kms import ACCOUNT, NOW, REGION, Kms, allow, root, user
 
 MATERIAL, OTHER = bytes(range(32)), bytes(range(1, 33))
 ALGORITHMS = ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256")
@@ -228,6 +228,9 @@ def test_material_expires_and_the_same_comes_back(kms: Kms, key: api.KeyMetadata
     assert due_work(kms.store, recorder, kms.live, NOW + DAY) == 1
     assert due_work(kms.store, recorder, kms.live, NOW + DAY) == 0
     assert metadata(kms, key).key_state == "PendingImport"
+    (entry,) = Trail(kms.store, None, recorder).lookup(ACCOUNT, event_name="DeleteExpiredKeyMaterial")
+    # KMS Developer Guide, "DeleteExpiredKeyMaterial": the members of the example.
+    assert entry["event"]["serviceEventDetails"] == {"keyId": key.key_id, "keyMaterialId": material_id}
     assert kms.store.reading().all("SELECT sealed, present FROM kms_material") == [(b"", 0)]
     with pytest.raises(api.KMSInvalidStateException, match="is pending import"):
         kms(root(), "Decrypt", ciphertext_blob=blob)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from garrison.api import kms as api
-from garrison.audit import Recorder
+from garrison.audit import Recorder, Trail
 from garrison.core.errors import CommonError
 from garrison.keys.kms import due_work
 from garrison.keys.kms.live import LiveKeys
@@ -74,6 +74,24 @@ def test_old_material_decrypts_for_ever(kms: Kms, recorder: Recorder):
     assert status(kms, key) == (True, 90, NOW + 90 * DAY * 6)
     events = kms.store.reading().all("SELECT event_source, event_name, account, region FROM audit_event")
     assert events == [("kms.amazonaws.com", "RotateKey", ACCOUNT, REGION)] * 5
+
+
+def test_a_rotation_is_on_record_as_the_guide_shows_it(kms: Kms, recorder: Recorder):
+    """KMS Developer Guide, "RotateKey": the members of the example."""
+    key = kms.new_key()
+    kms(root(), "EnableKeyRotation", key_id=key.key_id, rotation_period_in_days=90)
+    due(kms, recorder, 90)
+    (found,) = Trail(kms.store, None, recorder).lookup(ACCOUNT, event_name="RotateKey")
+    event = found["event"]
+    assert event["userIdentity"] == {"accountId": ACCOUNT, "invokedBy": "AWS Internal"}
+    assert (event["eventVersion"], event["eventType"], event["readOnly"]) == ("1.11", "AwsServiceEvent", False)
+    assert event["serviceEventDetails"] == {
+        "rotationType": "AUTOMATIC",
+        "keyOrigin": "AWS_KMS",
+        "previousKeyMaterialId": key.current_key_material_id,
+        "currentKeyMaterialId": kms(root(), "DescribeKey", key_id=key.key_id).key_metadata.current_key_material_id,
+        "keyId": key.key_id,
+    }
 
 
 def test_two_workers_rotate_once(kms: Kms, recorder: Recorder):
