@@ -108,12 +108,25 @@ def store() -> Iterator[Store]:
     found.close()
 
 
-ARNS = {
+ARNS: dict[str, Any] = {
     "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/name",
     "PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/name",
     "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/name",
     "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/name",
     "AliasName": "alias/name",
+    "AccountId": ACCOUNT,
+    "ChildId": "ou-ab12-a1b2c3d4",
+    "DestinationParentId": "ou-ab12-a1b2c3d4",
+    "HandshakeId": "h-a1b2c3d4",
+    "Id": "rt-a1b2c3d4",
+    "OrganizationalUnitId": "ou-ab12-a1b2c3d4",
+    "ParentId": "r-ab12",
+    "PolicyId": "p-a1b2c3d4",
+    "ResourceId": "ou-ab12-a1b2c3d4",
+    "RootId": "r-ab12",
+    "SourceParentId": "r-ab12",
+    "Target": organizations.HandshakeParty(id=ACCOUNT, type="ACCOUNT"),
+    "TargetId": ACCOUNT,
     **dict.fromkeys(("Path", "NewPath", "PathPrefix"), "/name/"),
 }
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:GetUser", "Resource": "*"}]})
@@ -139,7 +152,7 @@ def value(member: Member, name: str) -> Any:
         inner = value(shape.member, name)
         return [] if inner is None else [inner]
     if shape.type in SIMPLE:
-        return SIMPLE[shape.type]
+        return ARNS.get(name, SIMPLE[shape.type])
     if shape.enum:
         return shape.enum[0]
     return POLICY if "PolicyDocument" in name or name in {"Policy", "PolicyInputList"} else ARNS.get(name, "name")

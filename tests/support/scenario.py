@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from tests.support import scenario_organizations
 from tests.support.house import ACCOUNT, REGION
 from tests.support.importing import wrap
 
@@ -42,6 +43,8 @@ class Step:
     operation: str
     members: dict[str, Any] = field(default_factory=dict)
     item: Wanted | None = None
+    fails: str = ""
+    """The code that the operation always answers, where it has no meaning outside AWS."""
 
 
 Answers = dict[str, Any]
@@ -67,6 +70,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _key_stores(answers)
     yield from _imports(answers)
     yield from _regions(answers)
+    yield from scenario_organizations.steps(answers)
     yield Step("cloudtrail", "LookupEvents", {"MaxResults": 5})
     yield from _ends(answers)
 

@@ -7,7 +7,9 @@ organization makes begins with a role that the management account may assume, an
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from garrison.api import iam as api
 from garrison.core.context import Call, ConfigurationItem, Context

@@ -146,7 +146,7 @@ class Memberships:
         """The policies of one type on one node: one set for all accounts below it."""
         found: tuple[PolicySet, set[Dependency]] | None = self._levels.values.get((node, kind))
         if found is None:
-            uses: set[Dependency] = {("org-node", node)}
+            uses: set[Dependency] = {("org", organization), ("org-node", node)}
             ids = tx.all(
                 "SELECT policy_id FROM org_attachment WHERE organization = ? AND target_id = ? AND type = ? ORDER BY seq",
                 organization,
