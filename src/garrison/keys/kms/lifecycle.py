@@ -18,7 +18,6 @@ from garrison.keys.kms.live import key_arn, key_conditions
 from garrison.keys.kms.pages import Pager
 from garrison.keys.kms.specs import ENCRYPT, SPECS, SYMMETRIC, Spec
 from garrison.keys.kms.tags import checked_tags, put_tags
-from garrison.keys.kms.wrapping import importable
 
 AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 """Origins: who makes the material."""
@@ -140,8 +139,6 @@ def _kind(req: api.CreateKeyRequest) -> tuple[Spec, str]:
     usage = req.key_usage or ENCRYPT
     if usage not in spec.algorithms:
         raise errors.wrong_usage(usage, name)
-    if req.origin == EXTERNAL and not importable(name):
-        raise errors.not_built("Origin EXTERNAL with KeySpec", name)
     custom_keys.in_store(req)
     return spec, usage
 

@@ -2,7 +2,7 @@
 
 The token holds the wrapping key's private half, sealed and bound to the KMS key, so that nothing is stored for imports that never
 happen. Sources: KMS Developer Guide, "Importing key material", "Select a wrapping algorithm", "Encrypt the key material";
-RFC 8017 (RSAES-OAEP), RFC 5649 (AES key wrap with padding).
+RFC 8017 (RSAES-OAEP), RFC 5649 (AES key wrap with padding), RFC 9881 and RFC 9935 (private keys of ML-DSA and ML-KEM).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from garrison.core.ports import Sealer
+from garrison.keys.kms.algorithms import mldsa, mlkem
 
 HOURS = 24
 """How long a wrapping key and its token are good."""
@@ -104,17 +105,17 @@ _CURVES: Final = {
 }
 
 
-def importable(spec: str) -> bool:
-    """Whether keys of a spec take material from outside here."""
-    return spec == "SYMMETRIC_DEFAULT" or spec in _MAC_BYTES or spec in _CURVES or spec in {*SPECS, "ECC_NIST_EDWARDS25519"}
-
-
 def canonical(spec: str, material: bytes) -> bytes:
-    """Material as a key of the spec keeps it; the same key in another encoding becomes the same bytes. Raises Unfit."""
+    """Material as a key of the spec keeps it; the same key in another encoding becomes the same bytes. Raises Unfit.
+
+    Every spec is known: "all KMS key types" take material from outside (API Reference, "GetParametersForImport").
+    """
     if spec == "SYMMETRIC_DEFAULT":
         return _sized(material, 32, 32)
     if spec in _MAC_BYTES:
         return _sized(material, *_MAC_BYTES[spec])
+    if spec in _SEEDS:
+        return _seed(spec, material)
     try:
         private = load_der_private_key(material, None)
     except Exception as error:  # any parser's error: the bytes are a stranger's
@@ -124,6 +125,14 @@ def canonical(spec: str, material: bytes) -> bytes:
         msg = f"it is not a private key of {spec}"
         raise Unfit(msg)
     return private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _seed(spec: str, material: bytes) -> bytes:
+    try:
+        return _SEEDS[spec](spec, material)
+    except Exception as error:  # the same
+        msg = f"it is not the seed of a private key of {spec} in PKCS #8"
+        raise Unfit(msg) from error
 
 
 def _sized(material: bytes, least: int, most: int) -> bytes:
@@ -150,3 +159,8 @@ _IS: Final[Mapping[str, Callable[[object], bool]]] = {
     **{spec: _curve_of(name) for spec, name in _CURVES.items()},
     "ECC_NIST_EDWARDS25519": lambda found: isinstance(found, Ed25519PrivateKey),
 }
+_SEEDS: Final[Mapping[str, Callable[[str, bytes], bytes]]] = {
+    **dict.fromkeys(mldsa.PRIVATE, mldsa.seed_of),
+    **dict.fromkeys(mlkem.CIPHERTEXT_BYTES, mlkem.seed_of),
+}
+"""Keys that are kept as their seeds, which come in PKCS #8 (RFC 9881, RFC 9935)."""

@@ -23,6 +23,8 @@ from garrison.api import kms as api
 from garrison.audit import Recorder, Trail
 from garrison.core.errors import CommonError, ServiceError
 from garrison.keys.kms import due_work, wrapping
+from garrison.keys.kms.algorithms import mldsa, mlkem
+from garrison.keys.kms.specs import SPECS
 from tests.support.importing import wrap, wrapped
 from tests.support.kms import ACCOUNT, NOW, REGION, Kms, allow, root, user
 
@@ -122,6 +124,61 @@ def test_a_private_key_from_outside(kms: Kms, spec: str):
     assert kms(root(), "GetPublicKey", key_id=key.key_id).public_key == public
     with pytest.raises(api.IncorrectKeyMaterialException):
         kms(root(), "ImportKeyMaterial", **wrapped(kms, key, pkcs8(make()), algorithm))
+
+
+# RFC 9881, C.1.1, and RFC 9935, C.1: private keys as seeds, 00 01 02 ...
+ML_DSA = "3034020100300b06096086480165030403{:02x}04228020" + bytes(range(32)).hex()
+ML_KEM = "3054020100300b06096086480165030404{:02x}04428040" + bytes(range(64)).hex()
+SEEDS = {
+    "ML_DSA_44": bytes.fromhex(ML_DSA.format(17)),
+    "ML_DSA_65": bytes.fromhex(ML_DSA.format(18)),
+    "ML_DSA_87": bytes.fromhex(ML_DSA.format(19)),
+    "ML_KEM_512": bytes.fromhex(ML_KEM.format(1)),
+    "ML_KEM_768": bytes.fromhex(ML_KEM.format(2)),
+    "ML_KEM_1024": bytes.fromhex(ML_KEM.format(3)),
+}
+
+
+@pytest.mark.parametrize("spec", SEEDS)
+@pytest.mark.parametrize("algorithm", ["RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_256"])
+def test_a_seed_from_outside(kms: Kms, spec: str, algorithm: str):
+    usage = "SIGN_VERIFY" if spec.startswith("ML_DSA") else "ENCAPSULATE_DECAPSULATE"
+    key = kms.new_key(origin="EXTERNAL", key_spec=spec, key_usage=usage)
+    kms(root(), "ImportKeyMaterial", **wrapped(kms, key, SEEDS[spec], algorithm))
+    public = kms(root(), "GetPublicKey", key_id=key.key_id).public_key
+    theirs = load_der_public_key(public) if spec != "ML_KEM_512" else None  # which that library does not have
+    if usage == "SIGN_VERIFY":
+        assert isinstance(theirs, mldsa.Public)
+        given: dict[str, Any] = {"message": b"x", "signing_algorithm": "ML_DSA_SHAKE_256"}
+        theirs.verify(kms(root(), "Sign", key_id=key.key_id, **given).signature, b"x")
+    else:
+        made = kms(root(), "Encapsulate", key_id=key.key_id, encapsulation_algorithm="ML_KEM")
+        opened = mlkem.MlKemKey(spec, "ab" * 32, bytes(range(64))).decapsulate(made.shared_secret_ciphertext_blob)
+        assert opened == made.shared_secret
+    with pytest.raises(api.IncorrectKeyMaterialException):
+        kms(root(), "ImportKeyMaterial", **wrapped(kms, key, SEEDS[spec][:-1] + b"\0", algorithm))
+    kms(root(), "DeleteImportedKeyMaterial", key_id=key.key_id)
+    kms(root(), "ImportKeyMaterial", **wrapped(kms, key, SEEDS[spec], algorithm))
+    assert kms(root(), "GetPublicKey", key_id=key.key_id).public_key == public
+
+
+@pytest.mark.parametrize("spec", SEEDS)
+def test_what_is_no_seed_of_the_spec(spec: str):
+    good = SEEDS[spec]
+    others = [one for name, one in SEEDS.items() if name != spec]
+    for bad in (good[:-1], good + b"\0", good[1:], good[22:], good[-32:], b"", *others, pkcs8(Ed25519PrivateKey.generate())):
+        with pytest.raises(wrapping.Unfit, match="not the seed of a private key"):
+            wrapping.canonical(spec, bad)
+
+
+def test_every_spec_takes_material_from_outside(kms: Kms):
+    """API Reference, "GetParametersForImport", KeyId: all KMS key types are supported."""
+    for spec in SPECS.values():
+        for usage in spec.algorithms:
+            key = kms.new_key(origin="EXTERNAL", key_spec=spec.name, key_usage=usage)
+            assert (key.key_state, key.origin) == ("PendingImport", "EXTERNAL")
+        with pytest.raises(wrapping.Unfit):
+            wrapping.canonical(spec.name, b"x")
 
 
 def test_a_mac_key_from_outside(kms: Kms):

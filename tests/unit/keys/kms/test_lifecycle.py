@@ -101,11 +101,6 @@ def test_tags_at_creation_need_the_permission_to_tag(kms: Kms):
     [
         ({"key_spec": "SM2"}, "UnsupportedOperationException", "Garrison does not support KeySpec SM2 yet."),
         ({"customer_master_key_spec": "SM2"}, "UnsupportedOperationException", "KeySpec SM2"),
-        (
-            {"origin": "EXTERNAL", "key_spec": "ML_KEM_768", "key_usage": "ENCAPSULATE_DECAPSULATE"},
-            "UnsupportedOperationException",
-            "Origin EXTERNAL with KeySpec ML_KEM_768",
-        ),
     ],
 )
 def test_what_is_not_built_is_refused_and_says_so(kms: Kms, members: dict[str, Any], code: str, text: str):

@@ -11,7 +11,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import mldsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 
 from garrison.keys.kms.algorithms.base import EXTERNAL_MU, Refused, Signer
 
@@ -24,6 +24,15 @@ PRIVATE: Final[dict[str, type[Private]]] = {
     "ML_DSA_65": mldsa.MLDSA65PrivateKey,
     "ML_DSA_87": mldsa.MLDSA87PrivateKey,
 }
+
+
+def seed_of(spec: str, der: bytes) -> bytes:
+    """The seed in a private key of a spec as RFC 9881 writes it (PKCS #8, DER, with the seed). Raises ValueError."""
+    found = load_der_private_key(der, None)
+    if not isinstance(found, PRIVATE[spec]):
+        msg = f"no key of {spec}"
+        raise ValueError(msg)  # noqa: TRY004 - of the bytes, not of a caller's argument
+    return found.private_bytes_raw()
 
 
 def verify(public: Public, kind: str, message: bytes, signature: bytes) -> None:

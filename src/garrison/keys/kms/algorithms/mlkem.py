@@ -79,6 +79,15 @@ def pkcs8(spec: str, seed: bytes) -> bytes:
     return _open(spec, seed).pkcs8()
 
 
+def seed_of(spec: str, der: bytes) -> bytes:
+    """The seed in what :func:`pkcs8` writes. RFC 9935 has longer forms, which are not taken. Raises ValueError."""
+    seed = der[-SEED_BYTES:]
+    if len(seed) != SEED_BYTES or pkcs8(spec, seed) != der:
+        msg = f"no seed of {spec}"
+        raise ValueError(msg)
+    return seed
+
+
 class MlKemKey(Encapsulator):
     """An ML-KEM private key."""
 
