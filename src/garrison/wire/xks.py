@@ -29,6 +29,7 @@ from garrison.keys.kms.live import LiveKey, key_arn
 from garrison.keys.kms.xks_credentials import XksCredential
 from garrison.keys.xks import answers
 from garrison.keys.xks.answers import Asked, Refusal, Route
+from garrison.keys.xks.rate import Rate
 from garrison.keys.xks.signing import SERVICE
 from garrison.store import Store
 from garrison.wire.authorization import authorize_call
@@ -55,6 +56,7 @@ class _Work:
     xks: XksCredential | None = None
     asked: Asked | None = None
     key: LiveKey | None = None
+    throttled: bool = False
 
 
 @dataclass(slots=True)
@@ -69,8 +71,10 @@ class XksProxy:
     flush: Callable[[], None]
     """Makes what was recorded lasting: the gateway's."""
     admit: Callable[[float], bool]
-    """Whether a failure of nobody in particular is still put on record: the gateway's allowance."""
+    """Whether a failure of nobody in particular, or one of too many, is still put on record: the gateway's allowance."""
     clock: Clock = system_clock
+    rate: Rate = field(default_factory=Rate)
+    """How many requests a credential may send."""
     _known: dict[str, tuple[XksCredential, Credential]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,6 +118,7 @@ class XksProxy:
     def _taken(self, work: _Work) -> Mapping[str, Any]:
         """Authenticate, read, authorize, answer. Raises Refusal."""
         self._authenticate(work)
+        self._throttle(work)
         work.route = answers.read_path(work.exchange.request.path)
         xks = work.xks
         if xks is None or work.route.prefix != xks.prefix:
@@ -143,6 +148,12 @@ class XksProxy:
             kind = "InternalException" if error.kind in {"unavailable", "internal"} else "AuthenticationFailedException"
             raise Refusal(kind) from None
         work.xks, exchange.credential, exchange.claim = xks, owner, claim
+
+    def _throttle(self, work: _Work) -> None:
+        xks = work.xks
+        if xks is None or not self.rate.admit(xks.access_key_id, work.exchange.now):
+            work.throttled = True
+            raise Refusal("ThrottlingException", "the credential sends more requests than it may; try again later")
 
     def _credential(self, access_key_id: str) -> tuple[XksCredential, Credential]:
         found = self._known.get(access_key_id)
@@ -196,7 +207,8 @@ class XksProxy:
 
     def _record(self, work: _Work, refusal: Refusal | None) -> None:
         exchange = work.exchange
-        if exchange.credential is None and not self.admit(exchange.now):
+        # A flood of refused requests cannot fill the disk either.
+        if (exchange.credential is None or work.throttled) and not self.admit(exchange.now):
             return
         key, xks = work.key, work.xks
         event = make_event(

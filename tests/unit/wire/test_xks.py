@@ -8,7 +8,7 @@ import os
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,7 +22,9 @@ from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.xks_credentials import XksCredential
 from garrison.keys.xks import answers
 from garrison.keys.xks.answers import Refusal
+from garrison.keys.xks.rate import MOST, Rate
 from garrison.keys.xks.signing import signed_headers
+from garrison.wire.xks import XksProxy
 from tests.support.inprocess import InProcess
 
 HOST = "xks.example.com"
@@ -422,3 +424,65 @@ def test_a_request_signed_for_another_service_is_none_of_the_proxys(proxy: Proxy
     request = proxy.request("/health", {"requestMetadata": METADATA})
     request.headers = [(name, value.replace("/kms-xks-proxy/", "/s3/")) for name, value in request.headers]
     assert b"errorName" not in proxy.one.send(request).body
+
+
+# Too many requests
+
+
+def proxy_of(proxy: Proxy) -> XksProxy:
+    """The worker's own, which answers before the gateway."""
+    found: XksProxy = next(
+        cell.cell_contents
+        for cell in cast("Any", proxy.one.gateway.internal).__closure__
+        if isinstance(cell.cell_contents, XksProxy)
+    )
+    return found
+
+
+def test_too_many_requests_are_throttled_and_others_are_not(proxy: Proxy):
+    """XKS Proxy API Specification, "Error Codes": ThrottlingException with HTTP status 429."""
+    owner = app.user_named(proxy.one.state, None, "KMS")
+    assert owner is not None
+    other = app.new_xks_credential(proxy.one.state, owner, "/p")
+    now = time.time()
+    at = proxy_of(proxy)
+    at.clock = lambda: now
+    at.rate = Rate(per_second=5)
+    path = f"/keys/{proxy.key}/encrypt"
+    answers_ = [proxy.ask(path, ENCRYPT, now=now) for _ in range(8)]
+    assert [answer.status for answer in answers_] == [200] * 5 + [429] * 3
+    assert failed(answers_[-1]) == (429, "ThrottlingException")
+    others = {"access_key_id": other.access_key_id, "secret": other.secret}
+    assert proxy.ask(path, ENCRYPT, now=now, **others).status == 200
+    # Without the secret nobody uses up what the credential may send.
+    forged = [proxy.ask(path, ENCRYPT, now=now, access_key_id=other.access_key_id, secret="x" * 43) for _ in range(10)]
+    assert {answer.status for answer in forged} == {401}
+    assert proxy.ask(path, ENCRYPT, now=now, **others).status == 200
+    now += 1
+    assert proxy.ask(path, ENCRYPT, now=now).status == 200
+
+
+def test_throttled_requests_are_on_record_but_do_not_fill_it(proxy: Proxy):
+    now = time.time()
+    at = proxy_of(proxy)
+    at.clock = lambda: now
+    at.rate = Rate(per_second=1)
+    before = len(proxy.one.events())
+    for _ in range(200):
+        proxy.ask("/health", {"requestMetadata": METADATA}, now=now)
+    found = [event for event in proxy.one.events()[before:] if event.get("errorCode") == "ThrottlingException"]
+    assert 0 < len(found) <= 50
+    assert found[0]["userIdentity"]["userName"] == "kms"
+
+
+def test_a_rate_fills_steadily_forgets_in_bounds_and_trusts_no_clock():
+    rate = Rate(per_second=10)
+    assert [rate.admit("a", 100.0) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert rate.admit("b", 100.0), "each name has its own"
+    assert [rate.admit("a", 100.25) for _ in range(3)] == [True, True, False]
+    assert not rate.admit("a", 90.0), "a clock that goes back fills nothing"
+    assert not rate.admit("a", 100.25), "nor does its coming forth again"
+    assert [rate.admit("a", 500.0) for _ in range(12)] == [True] * 10 + [False] * 2, "no more than a second's worth is kept"
+    for number in range(3 * MOST):
+        rate.admit(f"{number}", 500.0)
+    assert len(rate._buckets) <= MOST
