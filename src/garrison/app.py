@@ -30,6 +30,7 @@ from garrison.core.principal import Principal
 from garrison.explaining import told
 from garrison.identity.bootstrap import Accounts, create_account
 from garrison.identity.iam import managed
+from garrison.identity.outbound import published
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
 from garrison.keys.attestation import RootsError, read_roots
@@ -41,6 +42,7 @@ from garrison.keys.kms.due import due_work
 from garrison.keys.kms.live import LiveKeys
 from garrison.keys.kms.xks_credentials import XksCredential
 from garrison.keys.memory import no_core_dumps
+from garrison.keys.web_tokens import TokenKeys
 from garrison.keys.xks.client import XksClient
 from garrison.keys.xks.http import Routes
 from garrison.store import SchemaError, Store, open_store
@@ -363,8 +365,16 @@ def build_worker(state: State, slot: int) -> Worker:
         accounts=Accounts(),
         events=Trail(state.store, state.data_dir, recorder),
         attestation_roots=attestation_roots(state.settings),
+        tokens=TokenKeys(state.keyring),
+        public_url=state.settings.public_url,
     )
-    internal = InternalPaths(version=__version__, services=_services(), collect=_no_metrics_yet, reset=None)
+    internal = InternalPaths(
+        version=__version__,
+        services=_services(),
+        collect=_no_metrics_yet,
+        reset=None,
+        issuers=lambda issuer: published(state.store.reading(), issuer),
+    )
     verifier = Verifier(Signatures(sigv4a.public_key))
     gateway = Gateway(
         store=state.store,

@@ -44,6 +44,8 @@ class Settings:
     """Address to listen on; anything but loopback needs TLS."""
     port: int = 4566
     """Port to listen on; 0 takes a free one."""
+    public_url: str = ""
+    """Where others reach the server, `https://…`: what issuers of tokens are called by. Without it, where a call came to."""
     region: str = "us-east-1"
     """The Region that `garrison init` writes into the profile."""
     account: str = ""
@@ -120,6 +122,7 @@ _NAMES = frozenset(field.name for field in fields(Settings))
 _LEVELS = ("debug", "info", "warning", "error")
 _LIMITS = ("max_body_bytes", "max_head_bytes", "max_connections", "read_timeout", "xks_timeout")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
+_URL = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(?:/[A-Za-z0-9._~-]+)*")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 
 
@@ -272,6 +275,10 @@ def _problems(settings: Settings) -> Iterator[tuple[bool, str]]:
     """Each rule that settings must keep, and what to say where one is broken."""
     account = settings.account
     yield not _HOST.fullmatch(settings.host), f"host `{settings.host}` is no address"
+    yield (
+        bool(settings.public_url) and not _URL.fullmatch(settings.public_url),
+        f"public_url `{settings.public_url}` has not the form `https://garrison.example.com`",
+    )
     yield not _REGION.fullmatch(settings.region), f"region `{settings.region}` has not the form of a Region, `us-east-1`"
     yield bool(account) and not re.fullmatch(r"[0-9]{12}", account), f"account `{account}` is not 12 digits"
     yield not 0 <= settings.port <= 65535, f"port {settings.port} is not within 0 and 65535"

@@ -137,6 +137,7 @@ def run() -> Iterator[Run]:
 SECRET_MEMBERS = {
     "SecretAccessKey",
     "SessionToken",
+    "WebIdentityToken",
     "Plaintext",
     "CiphertextBlob",
     "PrivateKeyPlaintext",

@@ -15,6 +15,7 @@ from garrison.core.ports import Ports
 from garrison.core.principal import Principal
 from garrison.identity.bootstrap import Bootstrap, create_account
 from garrison.keys.keyring import Keyring
+from garrison.keys.web_tokens import TokenKeys
 from garrison.store import Store, open_store
 
 assert registered.__all__
@@ -102,7 +103,7 @@ class Cloud:
             principal=self.principal,
             call=Call(source_ip="192.0.2.1"),
             tx=tx,
-            ports=Ports(sealer=self.sealer),
+            ports=Ports(sealer=self.sealer, tokens=TokenKeys(self.sealer)),
             random=self.random,
         )
 

@@ -248,6 +248,7 @@ def worlds(draw: st.DrawFn) -> World:
         boundary=draw(st.none() | policy_sets("boundary")),
         session=draw(st.none() | policy_sets("session") | st.tuples(policy_sets("session"), policy_sets("session"))),
         scps=draw(st.sampled_from((0, 0, 1, 2)).flatmap(lambda count: st.tuples(*[policy_sets("scp")] * count))),
+        scopes=draw(st.sampled_from((0, 0, 0, 1, 2)).flatmap(lambda count: st.tuples(*[policy_sets("session")] * count))),
     )
     rcps = draw(st.sampled_from((0, 0, 0, 1)).flatmap(lambda count: st.tuples(*[policy_sets("rcp")] * count)))
     return World(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Value = str | int | float | bytes | None
 """What a database column holds."""
@@ -73,6 +74,29 @@ class Accounts(Protocol):
         ...
 
 
+class NewTokenKey(NamedTuple):
+    """A new key pair that signs tokens."""
+
+    key_id: str
+    """``kid``"""
+    sealed: bytes
+    """The private half."""
+    jwk: str
+    """The public half as JSON (RFC 7517)."""
+
+
+class TokenKeys(Protocol):
+    """Keys whose private halves never leave the keys room, that sign tokens for others to verify."""
+
+    def make(self, algorithm: str, account: str) -> NewTokenKey:
+        """A new key pair of an account, for ``RS256`` or ``ES384``."""
+        ...
+
+    def sign(self, account: str, key_id: str, sealed: bytes, algorithm: str, claims: Mapping[str, Any]) -> str:
+        """A JSON Web Token with these claims."""
+        ...
+
+
 @dataclass(slots=True)
 class Ports:
     """The ports of this process."""
@@ -89,3 +113,7 @@ class Ports:
     config: Any = None
     attestation_roots: Any = None
     """keys.attestation: the root certificates of attestation documents; None: AWS's own."""
+    tokens: Any = None
+    """keys.web_tokens: signs tokens for external services (``TokenKeys``)."""
+    public_url: str = ""
+    """Where others reach this server, without a slash at the end; empty: where a call came to."""

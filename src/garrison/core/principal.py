@@ -34,6 +34,8 @@ class Session:
     kind: Literal["assume-role", "session-token", "federation-token", "assume-root", "sign-in"] = "assume-role"
     signin_session: str = ""
     """The ARN of the sign-in session that made it: ``aws:SignInSessionArn``."""
+    scopes: tuple[str, ...] = ()
+    """Policies that scoped the session down, JSON: each must allow, whatever else does (GetScopedCredentials)."""
 
 
 @dataclass(frozen=True, slots=True)

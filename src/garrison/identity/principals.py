@@ -104,7 +104,8 @@ class Principals:
         """The caller's side of a decision: identity policies, boundary, session policies."""
         session = credential.principal.session
         policies, arns = (session.policies, session.policy_arns) if session else ((), ())
-        key = (credential.owner, policies, arns, _is_federated(credential.principal), _is_root_task(credential.principal))
+        scopes = session.scopes if session else ()
+        key = (credential.owner, policies, arns, scopes, _is_federated(credential.principal), _is_root_task(credential.principal))
         found: PolicyInputs | None = self._inputs.values.get(key)
         if found is None:
             found = self._load_inputs(credential, policies, arns, key)
@@ -142,7 +143,7 @@ class Principals:
         federated = session.kind == "federation-token"
         if service == "iam" and (federated or session.mfa_at is None):
             raise CommonError("unknown_access_key")
-        own_answer = {"GetSessionToken", "GetFederationToken"}
+        own_answer = {"GetSessionToken", "GetFederationToken", "GetScopedCredentials"}
         if service == "sts" and operation not in {"GetCallerIdentity", *own_answer, *(() if federated else ("AssumeRole",))}:
             raise CommonError("unknown_access_key")
 
@@ -376,6 +377,7 @@ class Principals:
                 session=PolicySet([*inline, *(policy for policy in attached if policy is not None)]),
                 scps=owner.scps,
             )
+        found.scopes = _scopes(credential.principal.session)
         self._inputs.put(key, found, made_of)
         return found
 
@@ -468,6 +470,12 @@ def _is_closed(tx: Transaction, account: str, made_of: set[Dependency]) -> bool:
     return row is not None and row[0] != "ACTIVE"
 
 
+def _scopes(session: Session | None) -> tuple[PolicySet, ...]:
+    """What scoped a session down: one set a layer, each of which must allow."""
+    texts = session.scopes if session is not None else ()
+    return tuple(PolicySet([compile_policy(text, "session", id=f"scope-policy-{at}")]) for at, text in enumerate(texts))
+
+
 def _session(grant: Grant, *, issuer_arn: str, issuer_name: str) -> Session:
     return Session(
         issued_at=grant.issued_at,
@@ -484,6 +492,7 @@ def _session(grant: Grant, *, issuer_arn: str, issuer_name: str) -> Session:
         mfa_at=grant.mfa_at,
         chained=grant.chained,
         kind=grant.kind,
+        scopes=tuple(grant.scopes),
         signin_session=grant.signin_session,
     )
 

@@ -50,6 +50,9 @@ class Grant(msgspec.Struct, array_like=True, frozen=True):
     signin_session: str = ""
     """The ARN of the sign-in session that it was made for."""
 
+    scopes: tuple[str, ...] = ()
+    """Policies that scoped the session down, one layer each."""
+
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Grant)

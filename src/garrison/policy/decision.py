@@ -109,6 +109,7 @@ class Decision:
         if self.inputs.boundary is not None:
             yield self.inputs.boundary
         yield from self.inputs.sessions
+        yield from self.inputs.scopes
 
     def labels(self) -> tuple[list[str], list[str]]:
         """ARN or id, and mark, of every policy that was in play, in the order of evaluation.

@@ -5,7 +5,7 @@ requests within a single account" and "Cross-account policy evaluation logic".
 
 1. An explicit Deny in any policy that applies wins.
 2. Every level of resource control policies must allow,
-3. and every level of service control policies.
+3. and every level of service control policies, and every policy that scoped the session down.
 4. Then resource policy, identity policies, boundary and session policies, as the directness of the grant asks for.
 
 A resource may have grants beside its policy (KMS): each is one more Allow on the resource's side, and never a Deny. Source: KMS
@@ -37,13 +37,15 @@ class PolicyInputs:
     ``boundary``: None where the principal has none. ``session``: the session's policies, None where it was given none; a tuple
     of sets where each must allow. An empty set allows nothing: a federated session without policies.
     ``scps``: one set a level, from the organization's root down to the account; empty where none apply (management account,
-    service-linked role).
+    service-linked role). ``scopes``: what scoped the session down, one set a layer; each must allow, even what a resource's
+    policy or a grant allows the session directly.
     """
 
     identity: PolicySet = field(default_factory=PolicySet)
     boundary: PolicySet | None = None
     session: PolicySet | tuple[PolicySet, ...] | None = None
     scps: tuple[PolicySet, ...] = ()
+    scopes: tuple[PolicySet, ...] = ()
 
     @property
     def sessions(self) -> tuple[PolicySet, ...]:
@@ -175,6 +177,9 @@ class _Question:
         for level in self.inputs.scps:
             if self._allow(level, "scp") is None:
                 return self.answer("implicitDeny", "scp")
+        for level in self.inputs.scopes:
+            if self._allow(level, "session") is None:
+                return self.answer("implicitDeny", "session")
         granted, grant = self._resource_grant()
         owner = self.request.resource_account
         foreign = owner != self.request.principal.account and owner not in _NOBODYS
@@ -228,8 +233,8 @@ class _Question:
         found = self._deny(inputs.identity, "identity")
         if found is None and inputs.boundary is not None:
             found = self._deny(inputs.boundary, "boundary")
-        if found is None and inputs.session is not None:
-            for policies in inputs.sessions:
+        if found is None and (inputs.session is not None or inputs.scopes):
+            for policies in (*inputs.sessions, *inputs.scopes):
                 found = self._deny(policies, "session")
                 if found is not None:
                     break

@@ -64,6 +64,8 @@ def reference_authorize(
     found = grants(request) if grants is not None else None
     if plain.outcome != "implicitDeny" or plain.decided_by in {"rcp", "scp"} or found is None or found.level == 0:
         return plain
+    if _scoped_out(request, inputs):
+        return plain
     if request.principal.kind in {"service", "anonymous"}:
         return Answer("allowed", "grant")
     foreign = request.resource_account not in {"", "aws", request.principal.account}
@@ -73,6 +75,12 @@ def reference_authorize(
     if by_account or (foreign and not found.trusted):
         return _own(request, _documents(inputs.identity), limits)
     return Answer("allowed", "grant") if by_itself else _within(request, limits, "grant")
+
+
+def _scoped_out(request: Request, inputs: PolicyInputs) -> bool:
+    """Whether a policy that scoped the session down does not allow it: nothing else counts then."""
+    own_policies = request.principal.kind not in {"service", "anonymous"}
+    return own_policies and not all(_allows(_documents(level), request) for level in inputs.scopes)
 
 
 def _without_grants(  # noqa: C901, PLR0911 - the whole order of evaluation on one page is the point
@@ -92,6 +100,7 @@ def _without_grants(  # noqa: C901, PLR0911 - the whole order of evaluation on o
     identity = _documents(inputs.identity) if own_policies else []
     boundary = _documents(inputs.boundary) if own_policies and inputs.boundary is not None else None
     sessions = [_documents(level) for level in inputs.sessions] if own_policies else []
+    scopes = [("session", _documents(level)) for level in inputs.scopes] if own_policies else []
 
     in_play = [
         *levels,
@@ -99,11 +108,12 @@ def _without_grants(  # noqa: C901, PLR0911 - the whole order of evaluation on o
         ("identity", identity),
         ("boundary", boundary or []),
         *(("session", documents) for documents in sessions),
+        *scopes,
     ]
     for kind, documents in in_play:
         if any(_denies(statement, document, request, bounded=boundary is not None) for document, statement in _all(documents)):
             return Answer("explicitDeny", kind)
-    for kind, documents in levels:
+    for kind, documents in [*levels, *scopes]:
         if not _allows(documents, request):
             return Answer("implicitDeny", kind)
 

@@ -1,4 +1,6 @@
-"""Garrison's own paths: health, metrics, and in dev mode the reset and the decisions. Unsigned, so they tell and do little.
+"""Garrison's own paths: health, metrics, issuers of tokens, and in dev mode the reset and the decisions.
+
+Unsigned, so they tell and do little.
 
 No bucket can be called ``_garrison`` or ``_localstack``, and a signed request is never one of these.
 """
@@ -6,6 +8,7 @@ No bucket can be called ``_garrison`` or ``_localstack``, and a signed request i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +19,14 @@ from garrison.wire.metrics import Metrics
 
 _JSON = [("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
 
+_PUBLISHED = [
+    ("content-type", "application/json"),
+    ("cache-control", "public, max-age=300"),
+    ("x-content-type-options", "nosniff"),
+]
+"""Keys may be held for a while; a new one is published before it signs."""
+_ISSUERS = "/_garrison/issuers/"
+_ISSUER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _DIGITS = 18
 """Of a position in the trail: what fits into a database's integer."""
 
@@ -32,6 +43,8 @@ class InternalPaths:
     """Back to the first start; None outside dev mode."""
     decisions: Callable[[int], Mapping[str, object]] | None = None
     """The calls after a position in the trail, with their decisions, for the tests' own assertions; None outside dev mode."""
+    issuers: Callable[[str], Mapping[str, Mapping[str, object]] | None] | None = None
+    """What an issuer of tokens publishes, by path below its URL; None where there is no such issuer."""
 
     def __call__(self, request: Request, call: Call) -> Response | None:
         """The answer to one of these paths; None for any other."""
@@ -42,9 +55,15 @@ class InternalPaths:
             return self._health(request)
         if path == "/_garrison/metrics":
             return self._metrics(request, call)
-        if path == "/_garrison/reset" and self.reset is not None:
+        if path.startswith(_ISSUERS) and self.issuers is not None:
+            return self._issuer(request)
+        return self._in_memory(request, call)
+
+    def _in_memory(self, request: Request, call: Call) -> Response:
+        """What only a server in memory answers."""
+        if request.path == "/_garrison/reset" and self.reset is not None:
             return self._reset(request, call)
-        if path == "/_garrison/decisions" and self.decisions is not None:
+        if request.path == "/_garrison/decisions" and self.decisions is not None:
             return self._decisions(request, call)
         return _answer(404, {"message": "Not Found"})
 
@@ -72,6 +91,17 @@ class InternalPaths:
             return _answer(403, {"message": "reset takes a POST from a program on this machine"})
         self.reset()
         return _answer(200, {"status": "reset"})
+
+    def _issuer(self, request: Request) -> Response:
+        """Public by its purpose: whoever gets a token verifies it with this (OpenID Connect Discovery 1.0)."""
+        if request.method not in {"GET", "HEAD"}:
+            return _answer(405, {"message": "Method Not Allowed"})
+        issuer, slash, rest = request.path.removeprefix(_ISSUERS).partition("/")
+        documents = self.issuers(issuer) if self.issuers is not None and _ISSUER.fullmatch(issuer) else None
+        document = documents.get(slash + rest) if documents is not None else None
+        if document is None:
+            return _answer(404, {"message": "Not Found"})
+        return Response(200, [*_PUBLISHED], b"" if request.method == "HEAD" else json.dumps(document).encode())
 
     def _decisions(self, request: Request, call: Call) -> Response:
         """For programs on this machine: what was asked and why it was answered so. No web page may read it."""

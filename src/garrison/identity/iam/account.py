@@ -10,6 +10,7 @@ from garrison.core.operation import operation
 from garrison.identity.iam.documents import INLINE_LIMITS, MANAGED_LIMIT, TRUST_LIMIT
 from garrison.identity.iam.items import account_changed
 from garrison.identity.iam.pages import Pager
+from garrison.identity.iam.preferences import token_version
 from garrison.identity.iam.rows import count
 from garrison.identity.iam.targets import anything
 
@@ -108,6 +109,7 @@ def get_account_summary(ctx: Context, _req: object) -> api.GetAccountSummaryResp
             "MFADevicesInUse": 0,
             "Providers": 0,
             "ServerCertificates": 0,
+            "GlobalEndpointTokenVersion": token_version(ctx.tx, ctx.account),
         }
     )
 
