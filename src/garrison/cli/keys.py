@@ -87,7 +87,7 @@ def rewrap(
             fail(
                 f"{kept.path} is kept by `{present.kind}`: name another file, so that either can be read until the end", status=2
             )
-        if work.unfinished(state.store):
+        if work.unfinished(state.store, state.keyring):
             click.echo("going on with what was begun before")
         try:
             count = work.rewrap(state.store, state.keyring, kept.keep)

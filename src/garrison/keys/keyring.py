@@ -21,6 +21,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,6 +34,8 @@ from garrison.core.ids import Random, system_random
 from garrison.keys.ring import MOST, ROOT_BYTES, Ring
 
 _RECORD = "root-ring"
+ANNOUNCED, BEGUN, ENDED = "announced", "begun", "ended"
+"""Stages of a change of roots: all open with the new one; it seals; it alone is asked for at a start."""
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
@@ -180,33 +183,64 @@ class Keyring:
         """Give the root that seals to a custody."""
         keep(self._ring.roots[0])
 
-    def begin_turn(self, root: bytes) -> bytes:
-        """The record that makes ``root`` the one that seals, while the present one still opens; :meth:`follow` takes it."""
-        roots = [root, *self._ring.roots][:MOST]
-        return _record([*roots], self._ring.mac_root, retire_at=None, readers=roots, random=self._random)
+    def announce(self, root: bytes) -> bytes:
+        """The record by which everybody opens what ``root`` will seal, while the present one seals; :meth:`follow` takes it."""
+        return self._shared([*self._ring.roots[: MOST - 1], root], ANNOUNCED)
+
+    def begin_turn(self) -> bytes:
+        """The record that makes the root that was announced the one that seals, while the present one still opens."""
+        *others, root = self._ring.roots
+        return self._shared([root, *others], BEGUN)
+
+    def _shared(self, roots: list[bytes], stage: str) -> bytes:
+        return _record(roots, self._ring.mac_root, stage=stage, readers=roots, random=self._random)
 
     def end_turn(self, retire_at: float) -> bytes:
         """The record once everything was sealed anew: the present root alone opens it, older ones go at ``retire_at``."""
         roots = self._ring.roots
-        return _record(roots, self._ring.mac_root, retire_at=retire_at, readers=roots[:1], random=self._random)
+        return _record(roots, self._ring.mac_root, retire_at=retire_at, stage=ENDED, readers=roots[:1], random=self._random)
 
     def follow(self, record: bytes) -> None:
         """Take the roots of a record that one of ours opens; nothing where none does. Raises ValueError where it is damaged."""
-        for entry in json.loads(record)["entries"]:
-            for root in self._ring.roots:
-                if entry["by"] == fingerprint(root):
-                    self._take(root, bytes.fromhex(entry["sealed"]))
-                    return
-
-    def _take(self, root: bytes, sealed: bytes) -> None:
-        opened = AESGCM(_derived(root, "seal", _RECORD)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], b"")
-        state = json.loads(opened)
+        state = self._read(record)
+        if state is None:
+            return
         roots = [bytes.fromhex(text) for text in state["roots"]]
         if state["retire_at"] is not None and self._clock() >= state["retire_at"]:
             del roots[1:]
         mac_root = bytes.fromhex(state["mac_root"])
         if (roots, mac_root) != (self._ring.roots, self._ring.mac_root):
             self._ring.turn(roots, mac_root)
+
+    def stage_of(self, record: bytes) -> str:
+        """How far the change of roots is that a record tells of: :data:`ANNOUNCED`, :data:`BEGUN` or :data:`ENDED`.
+
+        Raises ValueError where the record is damaged, or is none of ours.
+        """
+        state = self._read(record)
+        if state is None:
+            msg = "the record of root keys is another root key's"
+            raise ValueError(msg)
+        # A record of the first form has no stage, and nothing was announced by it.
+        return str(state.get("stage", ENDED if state["retire_at"] is not None else BEGUN))
+
+    def _read(self, record: bytes) -> dict[str, Any] | None:
+        """What the first entry says that a root of ours opens."""
+        for entry in json.loads(record)["entries"]:
+            for root in self._ring.roots:
+                if entry["by"] == fingerprint(root):
+                    return _state(root, bytes.fromhex(entry["sealed"]))
+        return None
+
+
+def _state(root: bytes, sealed: bytes) -> dict[str, Any]:
+    try:
+        opened = AESGCM(_derived(root, "seal", _RECORD)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], b"")
+    except InvalidTag:
+        msg = "the record of root keys is damaged"
+        raise ValueError(msg) from None
+    state: dict[str, Any] = json.loads(opened)
+    return state
 
 
 def fingerprint(root: bytes) -> str:
@@ -220,8 +254,17 @@ def _derived(root: bytes, use: str, purpose: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=_SALT, info=info).derive(root)
 
 
-def _record(roots: list[bytes], mac_root: bytes, *, retire_at: float | None, readers: list[bytes], random: Random) -> bytes:
-    state = json.dumps({"roots": [root.hex() for root in roots], "mac_root": mac_root.hex(), "retire_at": retire_at}).encode()
+def _record(
+    roots: list[bytes],
+    mac_root: bytes,
+    *,
+    stage: str,
+    readers: list[bytes],
+    random: Random,
+    retire_at: float | None = None,
+) -> bytes:
+    members = {"roots": [root.hex() for root in roots], "mac_root": mac_root.hex(), "retire_at": retire_at, "stage": stage}
+    state = json.dumps(members).encode()
     entries = []
     for reader in readers:
         nonce = random(_NONCE_BYTES)

@@ -1,9 +1,9 @@
 """One root key in another's place, while everything runs.
 
-1. The store keeps a record that both roots open: every process learns of the new one before its next call, and seals with it.
-2. The new root goes into custody.
+1. The store keeps a record that both roots open: every process of every node learns of the new one, and could open what it seals.
+2. Once all have, another record lets the new root seal, and it goes into custody. No process meets a blob that it cannot open.
 3. Every sealed column is sealed anew, in batches, until a pass finds nothing left.
-4. The record that the new root alone opens takes the place of the first one: from here on the old root opens nothing.
+4. The record that the new root alone opens takes the place of the others: from here on the old root opens nothing.
 
 Killed at any point, either root opens everything that it is still asked for, and :func:`rewrap` goes on where it was.
 What nobody keeps a row of (session tokens, import tokens, grant tokens) opens for :data:`GRACE` more.
@@ -11,14 +11,13 @@ What nobody keeps a row of (session tokens, import tokens, grant tokens) opens f
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from garrison.core.ids import Random, system_random
-from garrison.keys.keyring import Keyring
+from garrison.keys.keyring import ANNOUNCED, ENDED, Keyring
 from garrison.keys.ring import ROOT_BYTES
 from garrison.store import Store
 
@@ -52,10 +51,14 @@ COLUMNS = (
 """Every sealed column there is; a test holds it against the schema."""
 
 
-def unfinished(store: Store) -> bool:
+def unfinished(store: Store, keyring: Keyring) -> bool:
     """Whether a rewrap began and did not end."""
+    return _stage(store, keyring) != ENDED
+
+
+def _stage(store: Store, keyring: Keyring) -> str:
     record = store.root_record()
-    return record is not None and len(json.loads(record)["entries"]) > 1
+    return ENDED if record is None else keyring.stage_of(record)
 
 
 def rewrap(
@@ -71,8 +74,11 @@ def rewrap(
 
     ``keep`` puts a root into custody, for good, before it returns. Raises StoreUnavailable, RootKeyError, what ``keep`` raises.
     """
-    if not unfinished(store):
-        store.turn_root(keyring.begin_turn(random(ROOT_BYTES)))
+    if _stage(store, keyring) == ENDED:
+        store.turn_root(keyring.announce(random(ROOT_BYTES)))
+    if _stage(store, keyring) == ANNOUNCED:
+        settle(SETTLING)
+        store.turn_root(keyring.begin_turn())
     keyring.entrust(keep)
     total = 0
     while True:

@@ -34,7 +34,8 @@ def test_a_keyring_seals_with_the_new_root_once_another_process_turned():
     old = keyring.seal("purpose", b"x")
     child = os.fork()
     if not child:
-        keyring.follow(keyring.begin_turn(TWO))
+        keyring.follow(keyring.announce(TWO))
+        keyring.follow(keyring.begin_turn())
         os._exit(0)
     os.waitpid(child, 0)
     assert keyring.unseal("purpose", old) == b"x"
