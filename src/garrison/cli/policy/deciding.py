@@ -111,14 +111,17 @@ def _answer(case: Case, action: str, resource: str, stored: Stored | None) -> An
     policy: Policy | None = own.policy if own else target.policy if target else None
     if policy is None and kind.decides:
         raise FileError(f"{case.where}: {_missing(kind, resource)}")
-    request = Request(action, resource, _owner(case, principal, resource), principal, _context(case, principal, resource, target))
-    linked = _service_linked(principal)
+    owner = _owner(case, principal, resource)
+    context = _context(case, principal, resource, target)
+    if stored is not None:
+        context = {**stored.places(principal, owner), **context}
+    request = Request(action, resource, owner, principal, context)
     decision = authorize(
         request,
         inputs,
         resource_policy=policy if kind.possible else None,
         resource_policy_decides=kind.decides,
-        rcps=() if linked else tuple(PolicySet([_RCP_ALL, *(source.policy for source in level)]) for level in given.rcps),
+        rcps=_rcps(request, given, stored),
         grants=target.grants if target and own is None else None,
     )
     answer = Answer(
@@ -128,9 +131,18 @@ def _answer(case: Case, action: str, resource: str, stored: Stored | None) -> An
         decision=decision,
         explanation=explain(decision).as_json(),
         found={**(stored.sources(decision) if stored else {}), **{source.policy.id: source for source in _sources(given)}},
-        assumed=_assumed(given, linked=linked),
+        assumed=_assumed(given, linked=_service_linked(principal)),
     )
     return _judged(answer)
+
+
+def _rcps(request: Request, given: Policies, stored: Stored | None) -> tuple[PolicySet, ...]:
+    """The case's own; a state's where it names none."""
+    if _service_linked(request.principal):
+        return ()
+    if given.rcps or stored is None:
+        return tuple(PolicySet([_RCP_ALL, *(source.policy for source in level)]) for level in given.rcps)
+    return stored.resource_controls(request.resource_account, request.action, request.principal)
 
 
 def _judged(answer: Answer) -> Answer:

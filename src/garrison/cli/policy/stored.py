@@ -15,7 +15,7 @@ from garrison.keys.kms.live import LiveKeys
 
 if TYPE_CHECKING:
     from garrison.core.principal import Principal
-    from garrison.policy import Decision, PolicyInputs
+    from garrison.policy import Decision, PolicyInputs, PolicySet, Value
 
 _USER = "SELECT user_id, path, name FROM iam_user WHERE account = ? AND name_folded = ?"
 _ROLE = "SELECT role_id, path, name FROM iam_role WHERE account = ? AND name_folded = ?"
@@ -72,6 +72,22 @@ class Stored:
                 raise FileError(msg)
             return Target(role.arn, role.account, tags=role.tags, policy=role.trust, policy_decides=True)
         return None
+
+    def resource_controls(self, account: str, action: str, principal: Principal) -> tuple[PolicySet, ...]:
+        """The resource control policies over a resource of an account."""
+        return self._principals.resource_controls(account, action, principal)
+
+    def places(self, principal: Principal, owner: str) -> dict[str, Value]:
+        """The condition keys that name the organizations of the caller and of the resource's owner."""
+        found: dict[str, Value] = {}
+        for account, id_key, paths_key in (
+            (principal.account, "aws:principalorgid", "aws:principalorgpaths"),
+            (owner, "aws:resourceorgid", "aws:resourceorgpaths"),
+        ):
+            place = self._principals.place(account) if account else None
+            if place is not None:
+                found |= {id_key: place[0], paths_key: [place[1]]}
+        return found
 
     def sources(self, decision: Decision) -> dict[str, Source]:
         """The policies of a decision, as people know them, by policy id."""

@@ -134,7 +134,6 @@ _QUOTAS = {
     "SigningCertificatesPerUserQuota": 2,
     "ServerCertificatesQuota": 20,
     "InstanceProfilesQuota": 1000,
-    "GlobalEndpointTokenVersion": 1,
 }
 """AWS's default quotas under the names of GetAccountSummary."""
 

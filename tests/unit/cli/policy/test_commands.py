@@ -213,6 +213,37 @@ def test_stored_roles_and_their_trust(one: InProcess, garrison: Any, folder: Any
         )
 
 
+def organizations(one: InProcess, operation: str, **members: Any) -> Any:
+    answer = one.json("organizations", f"AWSOrganizationsV20161128.{operation}", members)
+    assert answer.status == 200, answer.body
+    return json.loads(answer.body or b"{}")
+
+
+def test_what_a_stored_organization_forbids(one: InProcess, garrison: Any):
+    root = organizations(one, "CreateOrganization", FeatureSet="ALL") and organizations(one, "ListRoots")["Roots"][0]["Id"]
+    made = organizations(one, "CreateAccount", Email="dev@example.com", AccountName="dev")["CreateAccountStatus"]
+    status = organizations(one, "DescribeCreateAccountStatus", CreateAccountRequestId=made["Id"])["CreateAccountStatus"]
+    role = f"arn:aws:iam::{status['AccountId']}:role/OrganizationAccountAccessRole"
+    ask = ("policy", "test", "--stored", "--principal", role, "--resource", BUCKET)
+    get = (*ask, "--action", "s3:GetObject")
+    assert garrison(*get, "--expect", "allowed").exit_code == 0
+    for kind, statement in (
+        ("SERVICE_CONTROL_POLICY", deny("s3:Delete*")),
+        ("RESOURCE_CONTROL_POLICY", {**deny("s3:PutObject"), "Principal": "*"}),
+    ):
+        if kind == "RESOURCE_CONTROL_POLICY":
+            organizations(one, "EnablePolicyType", RootId=root, PolicyType=kind)
+        text = json.dumps(policy(statement))
+        named = organizations(one, "CreatePolicy", Content=text, Description="", Name=kind, Type=kind)["Policy"]["PolicySummary"]
+        organizations(one, "AttachPolicy", PolicyId=named["Id"], TargetId=status["AccountId"])
+    by_scp = garrison(*ask, "--action", "s3:DeleteObject", "--expect", "explicitDeny")
+    assert by_scp.exit_code == 0, by_scp.output
+    by_rcp = garrison(*ask, "--action", "s3:PutObject", "--json")
+    (answer,) = json.loads(by_rcp.stdout)
+    assert (answer["outcome"], answer["decidedBy"]) == ("explicitDeny", "resource control policy")
+    assert garrison(*get, "--expect", "allowed").exit_code == 0
+
+
 def test_explain_a_request_of_the_trail(one: InProcess, garrison: Any):
     assert one.iam("ListUsers", one.new_user("ann")).status == 403
     request = one.last_event()["requestID"]
