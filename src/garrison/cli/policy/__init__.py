@@ -37,7 +37,12 @@ _QUESTION = (
 def _question_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make one case."""
     rows = (
-        ("--principal", None, "ARN", "Who asks: user, role, role session, root, account, service or `anonymous`."),
+        (
+            "--principal",
+            None,
+            "ARN",
+            "Who asks: user, role, role session, root, account, service, identity provider or `anonymous`.",
+        ),
         ("--action", "actions", "ACTION", "What is asked for, like s3:GetObject; may be given more than once."),
         ("--resource", "resources", "ARN", "On what; `*` without it. May be given more than once."),
         ("--resource-account", None, "ACCOUNT", "Whose the resources are, where their ARNs do not say."),

@@ -18,6 +18,7 @@ _SESSION = re.compile(
 )
 _FEDERATED = re.compile(r"arn:aws[a-z-]*:sts::(?P<account>\d{12}):federated-user/(?P<name>[\w+=,.@-]{2,32})", re.ASCII)
 _ROOT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(?P<account>\d{12})(?::root)?", re.ASCII)
+_PROVIDER = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(?:oidc-provider/[\w.:/-]+|saml-provider/[\w.-]+)", re.ASCII)
 _SERVICE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?", re.ASCII)
 SESSION_NAME = "garrison-policy-test"
 _LONGEST = 2048
@@ -26,7 +27,8 @@ _LONGEST = 2048
 def caller(text: str) -> Principal:
     """The principal of an ARN; a role's is one of its sessions. Raises ValueError.
 
-    Also an account's number (its root user), a service principal (``lambda.amazonaws.com``) and ``anonymous``.
+    Also an account's number (its root user), a service principal (``lambda.amazonaws.com``), ``anonymous``, and an identity
+    provider: somebody whom it vouches for, who has no account and no policies, and whose ``name`` is the provider's ARN here.
     """
     if len(text) > _LONGEST:
         msg = "a principal's name has at most 2,048 characters"
@@ -35,11 +37,14 @@ def caller(text: str) -> Principal:
         return ANONYMOUS
     if _SERVICE.fullmatch(text):
         return Principal(kind="service", account="", arn="", id="", service=text)
+    if _PROVIDER.fullmatch(text):
+        return Principal(kind="anonymous", account="", arn="", id="", name=text)
     for form, make in ((_ROOT, _root), (_USER, _user), (_ROLE, _role), (_SESSION, _of_session), (_FEDERATED, _federated)):
         found = form.fullmatch(text)
         if found:
             return make(text, found)
-    msg = f"`{text}` is no principal; must be an ARN of a user, role, session or root, an account, a service, or `anonymous`"
+    kinds = "an ARN of a user, role, session, root or identity provider, an account, a service, `anonymous`"
+    msg = f"`{text}` is no principal; must be {kinds}"
     raise ValueError(msg)
 
 

@@ -25,6 +25,7 @@ from garrison.policy import (
     fold_keys,
     global_context,
 )
+from garrison.policy.principal import FEDERATED_PROVIDER
 
 if TYPE_CHECKING:
     from garrison.cli.policy.stored import Stored
@@ -221,6 +222,8 @@ def _context(case: Case, principal: Principal, resource: str, target: Target | N
     found |= {f"aws:principaltag/{key.lower()}": value for key, value in principal.tags.items()}
     found |= {f"aws:resourcetag/{key.lower()}": value for key, value in tags.items()}
     found |= fold_keys(target.keys) if target else {}
+    if principal.kind == "anonymous" and principal.name:
+        found = {FEDERATED_PROVIDER: principal.name}
     context = fold_keys(case.context)
     tagged = [key.partition("/")[2] for key in case.context if key.lower().startswith("aws:requesttag/")]
     if tagged and "aws:tagkeys" not in context:

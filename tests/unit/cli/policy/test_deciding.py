@@ -135,6 +135,40 @@ def test_a_trust_policy_decides_who_assumes_a_role(folder: Any, decided: Any):
     assert "can have no policy of its own that speaks of iam:GetRole" in message
 
 
+def test_whom_an_identity_provider_vouches_for(decided: Any):
+    """IAM User Guide, "Create a role for OpenID Connect federation", with GitHub's provider and its condition keys."""
+    provider = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+    trust = policy(
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": provider},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
+                "StringLike": {"token.actions.githubusercontent.com:sub": "repo:octo-org/octo-repo:ref:refs/heads/*"},
+            },
+        }
+    )
+    ask = {"principal": provider, "action": "sts:AssumeRoleWithWebIdentity", "resource": ROLE, "resource_policy": trust}
+
+    def token(aud: str, sub: str) -> dict[str, str]:
+        prefix = "token.actions.githubusercontent.com"
+        return {f"{prefix}:aud": aud, f"{prefix}:sub": sub}
+
+    main = token("sts.amazonaws.com", "repo:octo-org/octo-repo:ref:refs/heads/main")
+    assert decided(**ask, context=main)["outcome"] == "allowed"
+    for other in (
+        token("sts.amazonaws.com", "repo:evil/octo-repo:ref:refs/heads/main"),
+        token("https://github.com/octo-org", "repo:octo-org/octo-repo:ref:refs/heads/main"),
+        {},
+    ):
+        answer = decided(**ask, context=other)
+        assert (answer["outcome"], answer["decidedBy"]) == ("implicitDeny", "role trust policy")
+    another = "arn:aws:iam::111122223333:oidc-provider/gitlab.com"
+    assert decided(**{**ask, "principal": another}, context=main)["outcome"] == "implicitDeny"
+    assert decided(**{**ask, "principal": "anonymous"}, context=main)["outcome"] == "implicitDeny"
+
+
 def test_a_role_is_one_of_its_sessions(decided: Any):
     wants = {"ArnEquals": {"aws:PrincipalArn": ROLE}, "StringEquals": {"aws:PrincipalType": "AssumedRole"}}
     assert decided(principal=ROLE, identity=policy(allow("s3:*", Condition=wants)))["outcome"] == "allowed"
