@@ -128,6 +128,8 @@ ARNS: dict[str, Any] = {
     "SourceParentId": "r-ab12",
     "Target": organizations.HandshakeParty(id=ACCOUNT, type="ACCOUNT"),
     "TargetId": ACCOUNT,
+    "TargetPrincipal": ACCOUNT,
+    "TaskPolicyArn": sts.PolicyDescriptorType(arn="arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"),
     **dict.fromkeys(("Path", "NewPath", "PathPrefix"), "/name/"),
 }
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:GetUser", "Resource": "*"}]})

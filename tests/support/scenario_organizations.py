@@ -24,6 +24,7 @@ def steps(answers: Answers) -> Iterator[Step]:
     yield from _tree(answers)
     yield from _policies(answers)
     yield from _administration(answers)
+    yield from _root_access(answers)
     yield from _invitations(answers)
     yield from _transfers(answers)
     yield from _ends(answers)
@@ -89,7 +90,7 @@ def _tree(answers: Answers) -> Iterator[Step]:
     yield _step("UpdateOrganizationalUnit", unit, OrganizationalUnitId=made.unit, Name="two")
     yield _step("ListOrganizationalUnitsForParent", ParentId=made.root)
     yield _step("CreateAccount", _wanted("Account", "", tags=TAGS), Email="a@example.com", AccountName="a", Tags=TAG_LIST)
-    gov = {"Email": "g@example.com", "AccountName": "g"}
+    gov: dict[str, Any] = {"Email": "g@example.com", "AccountName": "g"}
     yield _step("CreateGovCloudAccount", fails="ConstraintViolationException", **gov)
     request = answers["CreateAccount"]["CreateAccountStatus"]["Id"]
     yield _step("DescribeCreateAccountStatus", CreateAccountRequestId=request)
@@ -116,7 +117,7 @@ def _policies(answers: Answers) -> Iterator[Step]:
     yield _step("CreatePolicy", _wanted("Policy", "", tags=TAGS), Content=TAG_POLICY, Type="TAG_POLICY", **new)
     policy = _wanted("Policy", answers["CreatePolicy"]["Policy"]["PolicySummary"]["Arn"], tags=TAGS)
     yield _step("AttachPolicy", policy, PolicyId=made.policy, TargetId=made.unit)
-    target = {"PolicyType": "TAG_POLICY", "TargetId": made.account}
+    target: dict[str, Any] = {"PolicyType": "TAG_POLICY", "TargetId": made.account}
     yield _step("DescribeEffectivePolicy", **target)
     yield _step("ListAccountsWithInvalidEffectivePolicy", PolicyType="TAG_POLICY")
     yield _step("ListEffectivePolicyValidationErrors", PolicyType="TAG_POLICY", AccountId=made.account)
@@ -147,6 +148,22 @@ def _administration(answers: Answers) -> Iterator[Step]:
     yield _step("DescribeResourcePolicy")
     arn = answers["DescribeResourcePolicy"]["ResourcePolicy"]["ResourcePolicySummary"]["Arn"]
     yield _step("DeleteResourcePolicy", _wanted("ResourcePolicy", arn, deleted=True))
+
+
+def _root_access(answers: Answers) -> Iterator[Step]:
+    """IAM's and STS's share: central management of members' root users."""
+    from tests.support.scenario import Wanted, iam, sts  # noqa: PLC0415 - the scenario imports its parts
+
+    made = Made(answers)
+    item = Wanted("Garrison::IAM::RootAccess", made.arn("organization"))
+    yield _step("EnableAWSServiceAccess", _wanted("Organization", made.arn("organization")), ServicePrincipal="iam.amazonaws.com")
+    yield iam("EnableOrganizationsRootCredentialsManagement", item)
+    yield iam("EnableOrganizationsRootSessions", item)
+    yield iam("ListOrganizationsFeatures")
+    task = {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}
+    yield sts("AssumeRoot", TargetPrincipal=made.account, TaskPolicyArn=task)
+    yield iam("DisableOrganizationsRootCredentialsManagement", item)
+    yield iam("DisableOrganizationsRootSessions", item)
 
 
 def _invitations(answers: Answers) -> Iterator[Step]:

@@ -50,6 +50,8 @@ class SessionContext(msgspec.Struct, omit_defaults=True, rename="camel"):
     attributes: Attributes
     session_issuer: Issuer | None = None
     source_identity: str = ""
+    assumed_root: str = ""
+    """``true`` in a session of sts:AssumeRoot."""
 
 
 class UserIdentity(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -183,7 +185,7 @@ def _session_context(principal: Principal, session: Session) -> SessionContext:
     if session.issuer_arn and principal.kind in {"assumed-role", "federated-user"}:
         kind = "Role" if principal.kind == "assumed-role" else _issuer_kind(session.issuer_arn)
         issuer = Issuer(kind, session.issuer_id, session.issuer_arn, principal.account, session.issuer_name)
-    return SessionContext(attributes, issuer, session.source_identity)
+    return SessionContext(attributes, issuer, session.source_identity, "true" if session.kind == "assume-root" else "")
 
 
 def _issuer_kind(arn: str) -> str:

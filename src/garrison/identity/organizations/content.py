@@ -204,7 +204,7 @@ def _one(*values: str) -> Leaf:
 
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d|ALL_SUPPORTED")
 _REGIONS = Branch({"enable_in_regions": Leaf(many=True, form=_REGION), "disable_in_regions": Leaf(many=True, form=_REGION)})
-_MINUTES = Leaf(form=re.compile(r"\d{1,5}"))
+_MINUTES = Leaf(form=re.compile(r"\d{1,7}"))
 _DAYS = Leaf(form=re.compile(r"-?\d{1,5}"))
 _ON_OFF = _one("enabled", "disabled")
 _TRUTH = _one("true", "false")

@@ -33,14 +33,12 @@ def organization_changed(ctx: Context, row: OrganizationRow, *touched: Touched, 
         "PolicyTypes": enabled_types(ctx.tx, row.id),
         "ServiceAccess": [name for (name,) in ctx.tx.all(_SERVICES, row.id)],
         "DelegatedAdministrators": [list(pair) for pair in ctx.tx.all(_DELEGATES, row.id)],
-        "RootFeatures": [name for (name,) in ctx.tx.all(_FEATURES, row.id)],
     }
     _changed(ctx, row, "Organization", row.id, row.arn, configuration, *touched, deleted=deleted)
 
 
 _SERVICES = "SELECT service FROM org_service_access WHERE organization = ? ORDER BY service"
 _DELEGATES = "SELECT account, service FROM org_delegation WHERE organization = ? ORDER BY account, service"
-_FEATURES = "SELECT feature FROM org_root_feature WHERE organization = ? ORDER BY feature"
 
 
 def root_changed(ctx: Context, row: OrganizationRow, *touched: Touched) -> None:
