@@ -43,6 +43,10 @@ class Sealed:
 
 COLUMNS = (
     Sealed("iam_access_key", ("access_key_id",), "secret", "access-key", ("access_key_id",)),
+    Sealed("iam_login_profile", ("account", "owner_id"), "hash", "password", ("account", "owner_id")),
+    Sealed("iam_login_profile", ("account", "owner_id"), "history", "password", ("account", "owner_id")),
+    Sealed("iam_mfa_device", ("account", "serial"), "seed", "mfa-seed", ("account", "serial")),
+    Sealed("identity_token_seed", ("serial",), "seed", "token-seed", ("serial",)),
     Sealed("kms_material", ("region", "material_id"), "sealed", "kms-material", ("region", "key_id", "material_id")),
     Sealed("kms_key_store", ("region", "store_id"), "sealed", "kms-key-store", ("region", "store_id")),
     Sealed("iam_outbound_key", ("account", "key_id"), "sealed", "web-token-key", ("account", "key_id")),
