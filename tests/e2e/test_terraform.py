@@ -69,15 +69,6 @@ def terraform_of_keys(server: Server, tmp_path: Path) -> Iterator[Terraform]:
     yield from at_work(server, tmp_path / "terraform", "kms/main.tf")
 
 
-def forget_role(terraform: Terraform, server: Server) -> None:
-    """Terraform lists a role's instance profiles before it deletes it, and those are not built: boto3 deletes it instead."""
-    removed = terraform("state", "rm", "aws_iam_role.deploy", "aws_iam_role_policy_attachment.deploy")
-    assert removed.code == 0, removed.err
-    iam = boto(server, "iam")
-    iam.detach_role_policy(RoleName=f"{PREFIX}-deploy", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
-    iam.delete_role(RoleName=f"{PREFIX}-deploy")
-
-
 def test_apply_plan_destroy(terraform: Terraform, server: Server):
     applied = terraform("apply", "-auto-approve", "-input=false", "-no-color")
     assert applied.code == 0, applied.err
@@ -91,11 +82,14 @@ def test_apply_plan_destroy(terraform: Terraform, server: Server):
     assert iam.get_user(UserName=f"{PREFIX}-ci")["User"]["Path"] == "/machines/"
     document = iam.get_user_policy(UserName=f"{PREFIX}-ci", PolicyName="read-itself")["PolicyDocument"]
     assert document["Statement"][0]["Action"] == "iam:GetUser", json.dumps(document)
+    profile = iam.get_instance_profile(InstanceProfileName=f"{PREFIX}-deploy")["InstanceProfile"]
+    assert [role["RoleName"] for role in profile["Roles"]] == [f"{PREFIX}-deploy"]
 
-    forget_role(terraform, server)
     destroyed = terraform("destroy", "-auto-approve", "-input=false", "-no-color")
     assert destroyed.code == 0, destroyed.err
     assert f"{PREFIX}-ci" not in {user["UserName"] for user in iam.list_users()["Users"]}
+    assert f"{PREFIX}-deploy" not in {role["RoleName"] for role in iam.list_roles()["Roles"]}
+    assert iam.list_instance_profiles()["InstanceProfiles"] == []
     key = boto(server, "kms").describe_key(KeyId=outputs["key"]["value"])["KeyMetadata"]
     assert key["KeyState"] == "PendingDeletion"
 

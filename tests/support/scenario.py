@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from tests.support import scenario_organizations
 from tests.support.house import ACCOUNT, REGION
 from tests.support.importing import wrap
+from tests.support.scenario_credentials import credentials
 from tests.support.scenario_outbound import outbound
 
 TAGS = {"team": "blue"}
@@ -63,6 +64,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _policies_on_identities()
     yield from _reads_of_identities()
     yield from _changes_of_identities()
+    yield from credentials()
     yield from _temporary_credentials(answers)
     yield from outbound()
     yield from _keys(answers)

@@ -28,6 +28,8 @@ _TYPES = {
     "group": "AWS::IAM::Group",
     "role": "AWS::IAM::Role",
     "policy": "AWS::IAM::Policy",
+    "instance-profile": "AWS::IAM::InstanceProfile",
+    "server-certificate": "AWS::IAM::ServerCertificate",
     "key": "AWS::KMS::Key",
     "alias": "AWS::KMS::Alias",
 }

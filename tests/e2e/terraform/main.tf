@@ -97,6 +97,12 @@ resource "aws_iam_role_policy_attachment" "deploy" {
   policy_arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 }
 
+resource "aws_iam_instance_profile" "deploy" {
+  name = "${var.prefix}-deploy"
+  role = aws_iam_role.deploy.name
+  tags = { team = "build" }
+}
+
 output "account" {
   value = data.aws_caller_identity.current.account_id
 }

@@ -7,25 +7,18 @@ that every write leaves behind, where they are plain.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from garrison.api import iam as api
 from garrison.core.ports import Transaction
-from garrison.identity.iam.documents import encoded
+from garrison.identity.iam.documents import Written, encoded
 from garrison.identity.iam.managed import ManagedPolicy
 from garrison.identity.iam.managed import document as aws_document
+from garrison.identity.iam.profile_rows import profiles_of_roles, shown_profiles
 from garrison.identity.iam.rows import GroupRow, Owner, PolicyRow, RoleRow, UserRow, boundary, of_keys
 from garrison.identity.iam.tagging import tag_list, tags_of_all
 from garrison.identity.iam.trust import shown_trusts
-
-Written = Callable[[str], str]
-"""How a document is written: :func:`encoded` or :func:`plain`."""
-
-
-def plain(text: str) -> str:
-    """A document as it was put."""
-    return text
 
 
 class _Hanging(NamedTuple):
@@ -75,8 +68,9 @@ def group_details(tx: Transaction, rows: Sequence[GroupRow], write: Written = en
 
 
 def role_details(tx: Transaction, rows: Sequence[RoleRow], write: Written = encoded) -> list[api.RoleDetail]:
-    """Roles of one account with their trust policies, policies, boundaries, tags and last use."""
+    """Roles of one account with their trust policies, instance profiles, policies, boundaries, tags and last use."""
     hanging = _hanging(tx, rows, write)
+    profiles = _profiles(tx, rows, write)
     return [
         api.RoleDetail(
             path=row.path,
@@ -85,7 +79,7 @@ def role_details(tx: Transaction, rows: Sequence[RoleRow], write: Written = enco
             arn=row.arn,
             create_date=row.created,
             assume_role_policy_document=write(trust),
-            instance_profile_list=[],
+            instance_profile_list=profiles[row.id],
             role_policy_list=hanging.inline[row.id],
             attached_managed_policies=hanging.attached[row.id],
             permissions_boundary=boundary(row.boundary),
@@ -216,6 +210,15 @@ def _group_names(tx: Transaction, rows: Sequence[UserRow]) -> dict[str, list[str
     )
     found = _grouped(tx, sql, _account(rows), [row.id for row in rows])
     return {user: [name for (name,) in names] for user, names in found.items()}
+
+
+def _profiles(tx: Transaction, rows: Sequence[RoleRow], write: Written) -> dict[str, list[api.InstanceProfile]]:
+    """The instance profiles that roles are in, by the roles' ids."""
+    found: dict[str, list[api.InstanceProfile]] = {row.id: [] for row in rows}
+    profiles = profiles_of_roles(tx, _account(rows), list(found))
+    for profile, shown in zip(profiles, shown_profiles(tx, profiles, write), strict=True):
+        found[profile.role_id or ""].append(shown)
+    return found
 
 
 def _grouped(tx: Transaction, sql: str, account: str, ids: Sequence[str]) -> dict[str, list[tuple[Any, ...]]]:

@@ -5,11 +5,15 @@ Sizes: IAM User Guide, "IAM and AWS STS quotas", character limits; white space i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 from garrison.api import iam as api
 from garrison.identity.iam import errors
 from garrison.policy import Document, MalformedPolicy, PolicyKind, parse_policy
+
+Written = Callable[[str], str]
+"""How a document is written: :func:`encoded` or :func:`plain`."""
 
 MANAGED_LIMIT = 6144
 TRUST_LIMIT = 2048
@@ -40,3 +44,8 @@ def size(text: str) -> int:
 def encoded(text: str) -> str:
     """A document as answers carry it: percent-encoded by RFC 3986, all but the unreserved characters."""
     return quote(text, safe="")
+
+
+def plain(text: str) -> str:
+    """A document as it was put."""
+    return text

@@ -20,6 +20,16 @@ def exists(kind: str, name: str) -> api.EntityAlreadyExistsException:
     return api.EntityAlreadyExistsException(f"{kind} with name {name} already exists.")
 
 
+def named_not_found(kind: str, name: str) -> api.NoSuchEntityException:
+    """What is called by its kind: ``Instance Profile x cannot be found.``."""
+    return api.NoSuchEntityException(f"{kind} {name} cannot be found.")
+
+
+def named_exists(kind: str, name: str) -> api.EntityAlreadyExistsException:
+    """The same for a name that is taken."""
+    return api.EntityAlreadyExistsException(f"{kind} {name} already exists.")
+
+
 def policy_not_found(arn: str) -> api.NoSuchEntityException:
     """Reading, tagging, detaching or deleting a managed policy that is not there."""
     return api.NoSuchEntityException(f"Policy {arn} was not found.")

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from garrison.core.context import ConfigurationItem, Context
-from garrison.identity.iam.details import group_details, plain, policy_details, role_details, user_details
+from garrison.identity.iam.details import group_details, policy_details, role_details, user_details
+from garrison.identity.iam.documents import plain
 from garrison.identity.iam.rows import GroupRow, Owner, PolicyRow, RoleRow, UserRow, find_policy
 from garrison.identity.iam.tagging import tags_of
 

@@ -120,8 +120,10 @@ def update_assume_role_policy(ctx: Context, req: api.UpdateAssumeRolePolicyReque
 
 @operation("iam", resource=role_target)
 def delete_role(ctx: Context, req: api.DeleteRoleRequest) -> None:
-    """Delete a role without policies. Raises NoSuchEntity, DeleteConflict, UnmodifiableEntity."""
+    """Delete a role without policies that is in no instance profile. Raises NoSuchEntity, DeleteConflict, UnmodifiableEntity."""
     row = writable_role(ctx.tx, ctx.account, req.role_name)
+    if count(ctx.tx, "iam_instance_profile", "account = ? AND role_id = ?", ctx.account, row.id):
+        raise errors.conflict("remove roles from instance profile")
     if count(ctx.tx, "iam_attachment", "account = ? AND owner_id = ?", ctx.account, row.id):
         raise errors.conflict("detach all policies")
     if count(ctx.tx, "iam_inline_policy", "account = ? AND owner_id = ?", ctx.account, row.id):

@@ -146,6 +146,12 @@ def role_by_id(tx: Transaction, account: str, role_id: str) -> RoleRow | None:
     return RoleRow(*row) if row else None
 
 
+def roles_by_id(tx: Transaction, account: str, role_ids: Sequence[str]) -> list[RoleRow]:
+    """Roles by unique id, in one read; those that are not there are left out."""
+    sql = f"SELECT {ROLE} FROM iam_role WHERE account = ? AND role_id IN ({{keys}})"  # noqa: S608 - constant columns
+    return [RoleRow(*row) for row in of_keys(tx, sql, account, role_ids)]
+
+
 def find_policy(tx: Transaction, arn: str) -> PolicyRow | None:
     """A customer managed policy by its ARN, in any account."""
     row = tx.one(f"SELECT {POLICY} FROM iam_policy WHERE arn = ?", arn)  # noqa: S608 - constant

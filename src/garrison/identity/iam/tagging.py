@@ -1,7 +1,7 @@
-"""Tags of users, roles and customer managed policies: how they are kept.
+"""Tags of users, roles, managed policies and the other resources of IAM: how they are kept.
 
-Keys of users' and roles' tags are unique regardless of case, those of policies by case. Source: IAM User Guide, "Tags for AWS
-Identity and Access Management resources", and AWS's recorded answers for the order of lists.
+Keys of users' and roles' tags are unique regardless of case, those of all other resources by case. Source: IAM User Guide,
+"Tags for AWS Identity and Access Management resources", and AWS's recorded answers for the order of lists.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _remove(tx: Transaction, account: str, resource_id: str, folded: str) -> Non
 
 
 def _by_case(resource_id: str) -> bool:
-    return resource_id.startswith("ANPA")
+    return not resource_id.startswith(("AIDA", "AROA"))
 
 
 def _fold(resource_id: str, key: str) -> str:

@@ -15,6 +15,7 @@ from garrison.core.errors import CommonError
 from garrison.core.operation import Keys, Target
 from garrison.identity.iam import errors
 from garrison.identity.iam.managed import PREFIX
+from garrison.identity.iam.profile_rows import ProfileRow, find_profile
 from garrison.identity.iam.rows import (
     GroupRow,
     PolicyRow,
@@ -132,6 +133,19 @@ def anything(ctx: Context, _req: Asked) -> Target:
     return _target(ctx, "*", "*")
 
 
+def profile_target(ctx: Context, req: Asked) -> Target:
+    """The instance profile of ``InstanceProfileName``."""
+    name: str = req.instance_profile_name
+    row = declared_profile(ctx, name)
+    arn = row.arn if row else iam_arn(ctx.account, "instance-profile", "/", name)
+    return _plainly_tagged(ctx, arn, f"instance profile {name}", row.id if row else None)
+
+
+def new_profile(ctx: Context, req: Asked) -> Target:
+    """The instance profile that is about to be made."""
+    return Target(iam_arn(ctx.account, "instance-profile", req.path or "/", req.instance_profile_name), ctx.account)
+
+
 # Condition keys
 
 
@@ -203,6 +217,11 @@ def declared_policy(ctx: Context, arn: str) -> PolicyRow | None:
     return _once(ctx, ("iam:policy", arn), lambda: find_policy(ctx.tx, arn))
 
 
+def declared_profile(ctx: Context, name: str) -> ProfileRow | None:
+    """An instance profile by name, read once a call."""
+    return _once(ctx, ("iam:instance-profile", name), lambda: find_profile(ctx.tx, ctx.account, name))
+
+
 def declared_tags(ctx: Context, resource_id: str) -> Mapping[str, str]:
     """A resource's tags, read once a call."""
     return _once(ctx, ("iam:tags", resource_id), lambda: tags_of(ctx.tx, ctx.account, resource_id))
@@ -213,6 +232,13 @@ def _target(ctx: Context, arn: str, named: str, resource_id: str | None = None) 
     tags = declared_tags(ctx, resource_id) if resource_id else {}
     keys = {f"iam:ResourceTag/{key}": value for key, value in tags.items()}
     return Target(arn, ctx.account, tags=tags, keys=keys, denied_on=f"on resource: {named}")
+
+
+def _plainly_tagged(ctx: Context, arn: str, named: str, resource_id: str | None) -> Target:
+    """A resource of a kind for which the reference knows ``aws:ResourceTag`` alone."""
+    return Target(
+        arn, ctx.account, tags=declared_tags(ctx, resource_id) if resource_id else {}, denied_on=f"on resource: {named}"
+    )
 
 
 def _once(ctx: Context, key: tuple[str, str], read: Callable[[], T]) -> T:
