@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ from garrison.policy.generate import Generated, Granted, compare, generate, unco
 
 if TYPE_CHECKING:
     from garrison.core.principal import Principal
+
+
+_MANY = 40
+"""Actions of one service beyond which people are told their number alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,22 @@ def _actions(service: str) -> frozenset[str]:
     return frozenset(catalog.actions_of(service))
 
 
+BESIDE = frozenset(
+    {
+        "iam:passrole",
+        "kms:reencryptfrom",
+        "kms:reencryptto",
+        "sts:setsourceidentity",
+        "sts:taggetwebidentitytoken",
+        "sts:tagsession",
+    }
+)
+"""Actions that calls of other names ask for, and that have no operation of their own."""
+
+
 def _visible() -> frozenset[str]:
-    """The actions that a call of would be in the trail: those of the operations that are built."""
-    found = set()
+    """The actions that a use of would be in the trail: those that the operations which are built ask for."""
+    found = set(BESIDE)
     for declaration in REGISTRY.values():
         model = load_model(declaration.service)
         prefix = str(model.signing_name)
@@ -106,7 +124,7 @@ def summary(found: Outcome) -> Iterator[str]:
     unseen = sorted({entry for _, granted in found.granted for entry in granted.unseen})
     if unseen:
         yield "its present policies also allow what the trail cannot show, because no call here asks for it:"
-        yield from (f"  {entry}" for entry in unseen)
+        yield from (f"  {entry}" for entry in _shortened(unseen))
 
 
 def _listed(what: str, counted: Mapping[tuple[str, str], int]) -> Iterator[str]:
@@ -123,7 +141,7 @@ def difference(found: Outcome) -> Iterator[str]:
         yield f"Allow statement {granted.ref.index + 1}{sid} of {source.where(granted.ref.index)}: {_verdict(granted)}"
         yield from (f"  + {catalog.spelled(action)}" for action in granted.used)
         yield from (f"  - {entry}" for entry in _shortened(granted.unused))
-        yield from (f"  ? {entry if entry == 'NotAction' else catalog.spelled(entry)}" for entry in granted.unseen)
+        yield from (f"  ? {entry}" for entry in _shortened(granted.unseen))
 
 
 def _verdict(granted: Granted) -> str:
@@ -133,8 +151,18 @@ def _verdict(granted: Granted) -> str:
     return ", ".join(parts + ([f"{len(granted.unseen)} that the trail cannot show"] if granted.unseen else []))
 
 
-def _shortened(actions: Sequence[str]) -> list[str]:
-    return [catalog.spelled(action) for action in actions]
+def _shortened(entries: Sequence[str]) -> list[str]:
+    """Actions as AWS spells them; of a service with many, how many there are (``--json`` has each)."""
+    by_service: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        by_service[entry.partition(":")[0] if ":" in entry else ""].append(entry)
+    found = list(by_service.pop("", ()))
+    for service, actions in by_service.items():
+        if len(actions) > _MANY:
+            found.append(f"{service}: {len(actions)} actions")
+        else:
+            found += map(catalog.spelled, actions)
+    return found
 
 
 def as_json(found: Outcome) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from garrison.cli.policy import generating
 from tests.support.case_files import allow, policy
 from tests.support.inprocess import InProcess, between
+from tests.support.needs import ROOT
 from tests.support.server import AccessKey
 
 
@@ -160,6 +163,21 @@ def test_the_difference_to_what_it_has(one: InProcess, generate: Any):
     assert "  lambda:Invoke*" in done.stderr
 
 
+def test_a_wildcards_difference_is_short(one: InProcess, generate: Any):
+    ann = one.new_user("ann", allow("*"))
+    assert one.iam("ListUsers", ann).status == 200
+    done = generate("user/ann", "--diff")
+    lines = done.stdout.splitlines()
+    assert len(lines) < 100
+    assert lines[1] == "  + iam:ListUsers"
+    assert "  ? *" in lines
+    (unused,) = [line for line in lines if line.startswith("  - iam: ")]
+    found = json.loads(generate("user/ann", "--json").stdout)["present"][0]
+    counted = sum(action.startswith("iam:") for action in found["unused"])
+    assert unused == f"  - iam: {counted} actions"
+    assert "iam:ListUsers" not in found["unused"]
+
+
 def test_as_json(one: InProcess, generate: Any):
     ann = one.new_user("ann", allow(["iam:ListUsers", "iam:ListRoles"]))
     assert one.iam("ListUsers", ann).status == 200
@@ -212,3 +230,11 @@ def test_what_cannot_be_generated(generate: Any, name: str, options: tuple[str, 
     done = generate(name, *options)
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+def test_what_is_asked_for_beside_the_operations_counts_as_seen():
+    """Nothing that the code asks for may be called unseen."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    asked = {name.lower() for name in re.findall(r'Check\(\s*"([a-z0-9-]+:[A-Za-z]+)"', source)}
+    assert len(asked) > 5
+    assert asked <= generating._visible()
