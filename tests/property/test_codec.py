@@ -78,7 +78,8 @@ def test_types_and_walk_refuse_the_same_documents(services: tuple[str, ...], dat
     plan = used._plan(operation)
     walk = raised(lambda: validate(document, shape_input(operation), operation.model.service))
     walked = walk is None
-    assert walk is None or "failed to satisfy constraint" in walk.message
+    own_words = operation.model.service == "organizations"
+    assert walk is None or own_words or "failed to satisfy constraint" in walk.message
     typed = fits(document, plan.request)
     if plan.checked:
         assert typed == walked

@@ -8,6 +8,7 @@ here, ``AccessDeniedException`` there), so it carries a *kind* and ``wire.faults
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 CommonKind = Literal[
@@ -56,8 +57,18 @@ class ModelledError(ServiceError):
 class CommonError(ServiceError):
     """An error that every service has under a name of its own."""
 
-    def __init__(self, kind: CommonKind, message: str = "", *, code: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self,
+        kind: CommonKind,
+        message: str = "",
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.members: Mapping[str, Any] = members or {}
+        """What the service's own error has beside its message, where it has one for this kind."""
         self.kind: CommonKind = kind
         self.code = code
         """Overrides the name that the service gives this kind, where one call differs from its service."""

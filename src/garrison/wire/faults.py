@@ -168,6 +168,6 @@ def fault(model: ServiceModel, error: ServiceError) -> Fault:
     if isinstance(error, CommonError):
         code, status, message = names[error.kind]
         status = error.status or status
-        return Fault(error.code or code, error.message or message, status, {}, status < 500)
+        return Fault(error.code or code, error.message or message, status, error.members, status < 500)
     code, status, message = names["internal"]
     return Fault(code, message, status, {}, sender=False)

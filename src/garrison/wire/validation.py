@@ -16,6 +16,7 @@ from typing import Any
 from garrison.core.constraints import python_pattern
 from garrison.core.errors import CommonError, CommonKind
 from garrison.core.model import Member, Shape
+from garrison.wire.invalid_input import invalid_input
 from garrison.wire.protocols.scalars import format_number
 
 MAX_PROBLEMS = 20
@@ -44,9 +45,14 @@ def lower_camel(name: str) -> str:
 
 
 def validate(document: dict[str, Any], member: Member, service: str) -> None:
-    """Raise CommonError("validation") naming every member of a request that breaks a constraint (at most MAX_PROBLEMS)."""
+    """Raise CommonError("validation") naming every member of a request that breaks a constraint (at most MAX_PROBLEMS).
+
+    Organizations has an error of its own for it, and names the first.
+    """
     walk = _Walk(silent=service in SILENT)
     walk.structure(document, member.shape, "")
+    if walk.first is not None and service == "organizations":
+        raise invalid_input(*walk.first)
     if walk.problems:
         raise CommonError(VALIDATION, detected(walk.problems))
 
@@ -61,6 +67,8 @@ class _Walk:
 
     def __init__(self, *, silent: bool) -> None:
         self.problems: list[str] = []
+        self.first: tuple[str, str] | None = None
+        """Path and rule of the first problem."""
         self._silent = silent
 
     def structure(self, value: dict[str, Any], shape: Shape, prefix: str) -> None:
@@ -108,6 +116,7 @@ class _Walk:
         return bool(nested.problems)
 
     def report(self, value: Any, shape: Shape, path: str, rule: str) -> None:  # noqa: ANN401 - a document's value
+        self.first = self.first or (path, rule)
         echo = "" if self._silent or is_sensitive(shape) else " null" if value is None else f" '{echo_of(value)}'"
         self.problems.append(f"Value{echo} at '{path}' failed to satisfy constraint: {rule}")
 

@@ -110,13 +110,14 @@ def test_a_union_is_walked():
 
 
 def test_services_without_a_module_get_structs_from_their_model():
-    used, operation = of("organizations", "CreateAccount")
-    found = used.decode(operation, post(b'{"Email":"a@example.com","AccountName":"n","Tags":[{"Key":"k","Value":"v"}]}'), {})
+    used, operation = of("wafv2", "TagResource")
+    arn = "arn:aws:wafv2:eu-west-1::x"
+    found = used.decode(operation, post(f'{{"ResourceARN":"{arn}","Tags":[{{"Key":"k","Value":"v"}}]}}'.encode()), {})
     assert found is not None
-    assert msgspec.to_builtins(found) == {"Email": "a@example.com", "AccountName": "n", "Tags": [{"Key": "k", "Value": "v"}]}
+    assert msgspec.to_builtins(found) == {"ResourceARN": arn, "Tags": [{"Key": "k", "Value": "v"}]}
     assert found.tags[0].key == "k"  # type: ignore[attr-defined] # a struct built at run time
     with pytest.raises(CommonError, match=r"at 'tags\.1\.member\.key'"):
-        used.decode(operation, post(b'{"Email":"a@example.com","AccountName":"n","Tags":[{"Key":"!","Value":"v"}]}'), {})
+        used.decode(operation, post(f'{{"ResourceARN":"{arn}","Tags":[{{"Key":"!","Value":"v"}}]}}'.encode()), {})
 
 
 def test_shapes_that_hold_themselves_are_built_once():

@@ -114,9 +114,7 @@ def test_an_empty_element_of_a_list_is_refused():
 
 
 def test_map_keys_and_values():
-    text = message(
-        "organizations", "CreateAccount", {"Email": "a@example.com", "AccountName": "n", "Tags": [{"Key": "", "Value": "v"}]}
-    )
+    text = message("wafv2", "TagResource", {"ResourceARN": "arn:aws:wafv2:us-east-1::x", "Tags": [{"Key": "", "Value": "v"}]})
     assert "at 'tags.1.member.key'" in text
 
 
