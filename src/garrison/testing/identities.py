@@ -45,8 +45,12 @@ class Identity:
 
     def session(self, region: str | None = None) -> Any:  # noqa: ANN401 - boto3.Session
         """A boto3 session with these credentials, that reads no configuration of the machine. Its clients need ``endpoint``."""
-        import boto3  # noqa: PLC0415 - an optional package
-        from botocore.session import Session  # noqa: PLC0415
+        try:
+            import boto3  # noqa: PLC0415 - an optional package
+            from botocore.session import Session  # noqa: PLC0415
+        except ImportError as error:
+            msg = "clients need boto3: pip install 'garrison[pytest]'"
+            raise ImportError(msg) from error
 
         core = Session(session_vars=_NOTHING_OF_THE_MACHINE)
         core.register_component("data_loader", _loader())
