@@ -17,6 +17,7 @@ from garrison.core.context import Call
 from garrison.core.operation import Target
 from garrison.core.principal import Principal, Session
 from garrison.identity.iam import managed
+from garrison.identity.memberships import AWS_CONTENT
 from garrison.policy import MalformedPolicy, Policy, Request, compile_policy, global_context
 from garrison.policy.compile import mark_of
 from garrison.store import Store
@@ -83,10 +84,17 @@ def _text(store: Store, decision: Mapping[str, Any], name: str, kind: str) -> st
     if kind == "trust":
         account, role = name.split(":", 5)[4], name.rpartition("/")[2]
         return _one(store, "SELECT trust_resolved FROM iam_role WHERE account = ? AND name_folded = ?", account, role.lower())
+    if kind in {"scp", "rcp"}:
+        return _of_organization(store, name)
     if name.startswith("arn:"):
         return _managed(store, name)
     owner, _, inline = name.partition("/")
     return _one(store, "SELECT document FROM iam_inline_policy WHERE owner_id = ? AND name = ?", owner, inline)
+
+
+def _of_organization(store: Store, arn: str) -> str | None:
+    """A policy of an organization, or one of those that AWS attaches to everything."""
+    return AWS_CONTENT.get(arn.rpartition("/")[2]) or _one(store, "SELECT content FROM org_policy WHERE arn = ?", arn)
 
 
 def _managed(store: Store, arn: str) -> str | None:

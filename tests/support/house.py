@@ -47,10 +47,11 @@ class Left(NamedTuple):
 class House:
     """One worker with its first account."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
+        """``settings``: where its state is kept; in memory without them."""
         nowhere = Path("/nonexistent")
-        settings = Settings(data_dir=nowhere, root_key_file=nowhere / "root.key", dev=True, account=ACCOUNT, region=REGION)
-        self.state = open_state(settings, 0)
+        in_memory = Settings(data_dir=nowhere, root_key_file=nowhere / "root.key", dev=True, account=ACCOUNT, region=REGION)
+        self.state = open_state(settings or in_memory, 0, first=settings is not None)
         self.first: FirstCredentials = first_start(self.state)
         self.worker: Worker = build_worker(self.state, 0)
         self.admin = AccessKey(*self.first.admin_key)

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from garrison import app
+from garrison.config import Settings
 from tests.support.house import ACCOUNT, House
 from tests.support.server import AccessKey
 
@@ -28,8 +29,8 @@ def document(*statements: Mapping[str, Any]) -> str:
 class Org:
     """The house and its organization. ``org.client`` is the management account's client of Organizations."""
 
-    def __init__(self, features: str = "ALL") -> None:
-        self.house = House()
+    def __init__(self, features: str = "ALL", settings: Settings | None = None) -> None:
+        self.house = House(settings)
         self.client = self.house.client("organizations")
         self.id = str(self.client.create_organization(FeatureSet=features)["Organization"]["Id"])
         self.root = str(self.client.list_roots()["Roots"][0]["Id"])

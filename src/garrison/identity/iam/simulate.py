@@ -105,7 +105,16 @@ def simulate_principal_policy(ctx: Context, req: api.SimulatePrincipalPolicyRequ
         if not any(excluded(source, exclusion) for exclusion in req.policy_exclusion_list or [])
     ]
     sources = [*own, *_inputs("PolicyInputList", req.policy_input_list)]
-    return _simulate(ctx, req, caller, sources, boundary=boundary_source(ctx, owner), scps=())
+    return _simulate(ctx, req, caller, sources, boundary=boundary_source(ctx, owner), scps=_service_controls(ctx, owner))
+
+
+def _service_controls(ctx: Context, owner: Owner) -> tuple[PolicySet, ...]:
+    """The service control policies over a user or role; a group is no principal, and nothing bounds it."""
+    principals = ctx.ports.principals
+    if principals is None or owner.kind == "group":
+        return ()
+    inputs: PolicyInputs = principals.owner_inputs(owner.account, owner.id)
+    return inputs.scps
 
 
 def _simulate(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from garrison import app
+from garrison.explaining import looked_at
 from garrison.identity.principals import Credential
 from garrison.store.store import Reading
 from tests.support.inprocess import InProcess
@@ -461,6 +462,42 @@ def test_the_record_names_the_policy(org: Org, account: str):
     decision = json.loads(org.house.events()[-1].decision)
     assert (decision["outcome"], decision["policy_type"]) == ("explicitDeny", "scp")
     assert decision["matched"][0]["policy"].endswith(policy)
+
+
+def test_the_story_of_a_denial_tells_the_policy_again(org: Org, account: str):
+    key = org.administrator(account)
+    policy = org.bound(account, DENY_USERS)
+    with refused("AccessDenied", DENIED):
+        lists_users(org, key)
+    left = org.house.events()[-1]
+    store = org.house.state.store
+
+    def states() -> dict[str, str]:
+        found = looked_at(store, json.loads(left.record), json.loads(left.decision))
+        return {seen.name.rpartition("/")[2]: seen.state for seen in found if seen.kind == "scp"}
+
+    assert states() == {"p-FullAWSAccess": "unchanged", policy: "unchanged"}
+    org.client.update_policy(PolicyId=policy, Content=document(ALLOW_ALL))
+    assert states()[policy] == "changed"
+    org.client.detach_policy(PolicyId=policy, TargetId=account)
+    org.client.delete_policy(PolicyId=policy)
+    assert states()[policy] == "gone"
+
+
+def test_the_simulator_knows_what_is_in_force(org: Org, account: str):
+    """IAM API Reference, OrganizationsDecisionDetail."""
+    iam = org.of("iam", org.administrator(account))
+    org.user(account, "ann", ALLOW_ALL)
+    arn = f"arn:aws:iam::{account}:user/ann"
+
+    def simulated(action: str) -> tuple[str, Any]:
+        (result,) = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=[action])["EvaluationResults"]
+        return result["EvalDecision"], result.get("OrganizationsDecisionDetail")
+
+    assert simulated("iam:ListUsers") == ("allowed", {"AllowedByOrganizations": True})
+    org.bound(account, DENY_USERS)
+    assert simulated("iam:ListUsers") == ("explicitDeny", {"AllowedByOrganizations": False})
+    assert simulated("iam:ListRoles")[0] == "allowed"
 
 
 def test_nobody_is_bound_by_an_organization_that_is_gone(org: Org):
