@@ -283,13 +283,13 @@ def first_start(state: State) -> FirstCredentials:
     return new_account(state, account, name="garrison")
 
 
-def new_account(state: State, account: str, *, name: str) -> FirstCredentials:
-    """Make an account with its root user and its user ``admin``, on record. Raises Conflict where it exists."""
+def new_account(state: State, account: str, *, name: str, email: str = "") -> FirstCredentials:
+    """Make an account with its root user and its user ``admin``, on record. Raises Conflict where it, or its address, exists."""
     now = float(int(system_clock()))  # IAM's times are whole seconds
     recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
     try:
         with state.store.writing() as tx:
-            made = create_account(tx, state.keyring, account=account, name=name, email="", now=now, random=ids.system_random)
+            made = create_account(tx, state.keyring, account=account, name=name, email=email, now=now, random=ids.system_random)
             recorder.write(_service_event("organizations.amazonaws.com", "CreateAccount", made.items[0], now), None, made.items)
     finally:
         recorder.close()

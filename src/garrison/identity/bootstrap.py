@@ -23,6 +23,7 @@ from garrison.identity.iam.roles import create_role
 from garrison.identity.iam.rows import find_role, user_named
 from garrison.identity.iam.service_linked import create_service_linked_role
 from garrison.identity.iam.users import create_user
+from garrison.store import Conflict
 
 ADMIN = "admin"
 ORGANIZATIONS_ROLE = "AWSServiceRoleForOrganizations"
@@ -52,7 +53,10 @@ def create_account(
     now: float,
     random: Random = system_random,
 ) -> Bootstrap:
-    """Make an account with its root user, and a user ``admin`` who may do everything. Raises ``store.Conflict`` when repeated."""
+    """Make an account with its root user, and a user ``admin`` who may do everything.
+
+    Raises ``store.Conflict`` where the account, or another one with its e-mail address, is there.
+    """
     ctx = _context(tx, sealer, account, now, random)
     _open(ctx, name, email)
     root = make_key(ctx, account, ctx.principal.arn)
@@ -94,6 +98,9 @@ def _as_root(ctx: Context, account: str) -> Context:
 
 def _open(ctx: Context, name: str, email: str) -> None:
     account, now = ctx.account, ctx.now
+    if email and ctx.tx.one("SELECT id FROM account WHERE lower(email) = ?", email.lower()) is not None:
+        msg = f"the e-mail address of account {account} is another one's"
+        raise Conflict(msg)
     ctx.tx.run("INSERT INTO account (id, name, email, created_at) VALUES (?, ?, ?, ?)", account, name, email, now)
     ctx.tx.run("INSERT INTO iam_account (account, alias, created) VALUES (?, ?, ?)", account, None, now)
     account_changed(ctx, {"AccountName": name, "Email": email})

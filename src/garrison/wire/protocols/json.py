@@ -354,7 +354,9 @@ class JsonProtocol:
             headers.append(("x-amzn-query-error", f"{code};{'Sender' if sender_fault else 'Receiver'}"))
         shape = error_shape(model, operation, code)
         said = {"message": message} if message else {}
-        body = {**said, **members} if shape is None else with_message(shape, message, members)
+        given = dict(members) if shape is None else with_message(shape, message, members)
+        # Many exceptions of CloudTrail's model have no members at all; AWS says why all the same.
+        body = given if any(name.lower() == "message" for name in given) else {**said, **given}
         return Response(status, headers, _encode({"__type": code, **body}))
 
     @staticmethod

@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from garrison import app
+from garrison.store import Conflict
 from tests.support.organizations import MANAGEMENT, OTHER, Org, refused
 
 
@@ -69,6 +71,16 @@ def test_an_address_that_is_taken(org: Org):
     failed = org.client.list_create_account_status(States=["FAILED"])["CreateAccountStatuses"]
     assert [status["Id"] for status in failed] == [request]
     assert len(org.client.list_create_account_status()["CreateAccountStatuses"]) == 2
+
+
+def test_an_account_made_beside_it_has_an_address_of_its_own_too(org: Org):
+    org.account(Email="ann@example.com")
+    with pytest.raises(Conflict, match="e-mail address"):
+        app.new_account(org.house.state, OTHER, name="other", email="ANN@example.com")
+    app.new_account(org.house.state, OTHER, name="other", email="bob@example.com")
+    app.new_account(org.house.state, "777788889999", name="nameless")
+    handshake = org.client.invite_account_to_organization(Target={"Id": "bob@example.com", "Type": "EMAIL"})["Handshake"]
+    assert handshake["State"] == "REQUESTED"
 
 
 def test_a_request_that_is_not_there(org: Org):

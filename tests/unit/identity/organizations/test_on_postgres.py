@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from garrison.config import Settings
-from tests.support.organizations import ACCOUNT, ALLOW_ALL, MANAGEMENT, OTHER, Org, document, refused
+from tests.support.organizations import ALLOW_ALL, MANAGEMENT, OTHER, Org, document, refused
 
 
 def test_an_organization_on_a_database_server(tmp_path: Path, postgres_url: str):
@@ -14,7 +14,7 @@ def test_an_organization_on_a_database_server(tmp_path: Path, postgres_url: str)
         data_dir=tmp_path / "data",
         root_key_file=tmp_path / "root.key",
         store=postgres_url,
-        account=ACCOUNT,
+        account=MANAGEMENT,
         region="eu-central-1",
     )
     org = Org("CONSOLIDATED_BILLING", settings)

@@ -8,7 +8,7 @@ import pytest
 
 from garrison.core.errors import CommonError
 from garrison.core.http import Request
-from garrison.core.model import OperationModel, ServiceModel
+from garrison.core.model import OperationModel, ServiceModel, load_model
 from garrison.wire.protocols.base import MAX_DEPTH
 from garrison.wire.protocols.json import JsonProtocol, decode_json
 
@@ -167,6 +167,13 @@ def test_an_operation_without_output_answers_nothing():
     answer = JsonProtocol().serialize(operation("Nothing"), None, "id")
     assert (answer.status, answer.body) == (200, b"")
     assert JsonProtocol().parse(operation("Nothing"), Request("POST", "/", body=b'{"a":1}'), {}) == {}
+
+
+def test_an_exception_without_members_says_why_all_the_same():
+    """CloudTrail's model: none of its exceptions has a member for the message."""
+    model = load_model("cloudtrail")
+    answer = JsonProtocol().serialize_error(model, None, "AccessDeniedException", "why", 400, "id", {}, sender_fault=True)
+    assert json.loads(answer.body) == {"__type": "AccessDeniedException", "message": "why"}
 
 
 def test_an_error_is_its_type_and_message():
