@@ -40,6 +40,7 @@ OVERHEAD = _HEADER_BYTES + _TAG_BYTES
 """Bytes that a ciphertext has over its plaintext."""
 _LABEL = b"garrison kms symmetric 1"
 _SHA256 = SHA256()
+_COUNTER, _BEFORE = Mode.CounterMode, CounterLocation.BeforeFixed
 
 
 class Unreadable(ValueError):  # noqa: N818 - what the blob is, not what went wrong
@@ -86,16 +87,23 @@ class Material(Secret):
 
     def encrypt(self, random: Random, plaintext: bytes, context: Mapping[str, str] | None = None) -> bytes:
         """A ciphertext of version 1."""
-        fresh = random(SALT_BYTES + IV_BYTES)
-        return self.encrypt_with(fresh[:SALT_BYTES], fresh[SALT_BYTES:], plaintext, context)
+        return self._encrypt(random(SALT_BYTES + IV_BYTES), plaintext, context)
 
     def encrypt_with(self, salt: bytes, iv: bytes, plaintext: bytes, context: Mapping[str, str] | None = None) -> bytes:
         """:meth:`encrypt` with salt and IV given, for fixed vectors alone."""
-        header = self._prefix + salt + iv
+        if len(salt) != SALT_BYTES:
+            msg = f"salt and IV have {SALT_BYTES} and {IV_BYTES} bytes"
+            raise ValueError(msg)
+        return self._encrypt(salt + iv, plaintext, context)
+
+    def _encrypt(self, fresh: bytes, plaintext: bytes, context: Mapping[str, str] | None) -> bytes:
+        """``fresh``: salt and IV."""
+        header = self._prefix + fresh
         if len(header) != _HEADER_BYTES:
             msg = f"salt and IV have {SALT_BYTES} and {IV_BYTES} bytes"
             raise ValueError(msg)
-        return header + AESGCM(self._derive(salt)).encrypt(iv, plaintext, header + canonical_context(context))
+        cipher = AESGCM(self._derive(fresh[:SALT_BYTES]))
+        return header + cipher.encrypt(fresh[SALT_BYTES:], plaintext, header + canonical_context(context))
 
     def decrypt(self, blob: bytes, context: Mapping[str, str] | None = None) -> bytes:
         """The plaintext. Raises Unreadable where the blob or the context is not exactly what was encrypted."""
@@ -113,14 +121,5 @@ class Material(Secret):
         return AESGCM(self._derive(salt, label))
 
     def _derive(self, salt: bytes, label: bytes = _LABEL) -> bytes:
-        return KBKDFHMAC(
-            algorithm=_SHA256,
-            mode=Mode.CounterMode,
-            length=32,
-            rlen=4,
-            llen=4,
-            location=CounterLocation.BeforeFixed,
-            label=label,
-            context=salt,
-            fixed=None,
-        ).derive(self._key)
+        # Algorithm, mode, lengths of key, counter and length, place of the counter, label, context: by place, which costs least.
+        return KBKDFHMAC(_SHA256, _COUNTER, 32, 4, 4, _BEFORE, label, salt, None).derive(self._key)
