@@ -35,6 +35,7 @@ from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
 from garrison.keys.attestation import RootsError, read_roots
 from garrison.keys.custody import Custody, Secrets, custody_of
+from garrison.keys.key_pairs import KeyPairs
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms import xks_credentials
 from garrison.keys.kms.custom.stores import Cluster, LiveStores, read_clusters
@@ -366,6 +367,7 @@ def build_worker(state: State, slot: int) -> Worker:
         events=Trail(state.store, state.data_dir, recorder),
         attestation_roots=attestation_roots(state.settings),
         tokens=TokenKeys(state.keyring),
+        key_pairs=KeyPairs(),
         public_url=state.settings.public_url,
     )
     internal = InternalPaths(

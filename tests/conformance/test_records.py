@@ -127,7 +127,7 @@ def run() -> Iterator[Run]:
             assert record.code == step.fails, f"{step.service}:{step.operation} must be allowed: {answer.get('Error')}"
             found.allowed.setdefault(key, []).append(record)
             found.answers[step.operation] = answer
-            found.secrets |= secrets_in(answer)
+            found.secrets |= secrets_in(step.members) | secrets_in(answer)
         found.texts = everything(house)
         yield found
     finally:
@@ -140,11 +140,14 @@ SECRET_MEMBERS = {
     "WebIdentityToken",
     "Plaintext",
     "CiphertextBlob",
+    "PrivateKey",
     "PrivateKeyPlaintext",
     "PrivateKeyCiphertextBlob",
     "SharedSecret",
     "SharedSecretCiphertextBlob",
     "Signature",
+    "ServicePassword",
+    "ServiceCredentialSecret",
     "Mac",
 }
 

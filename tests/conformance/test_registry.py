@@ -45,6 +45,7 @@ EXCEPTIONS = {
     "iam:ListGroups: knows no resource": "as iam:ListUsers",
     "iam:ListRoles: knows no resource": "as iam:ListUsers",
     "iam:ListInstanceProfiles: knows no resource": "the same, arn:aws:iam::ACCOUNT:instance-profile/",
+    "iam:ListServerCertificates: knows no resource": "the same, arn:aws:iam::ACCOUNT:server-certificate/",
     "sts:TagSession: arn:aws:sts::111122223333:federated-user/name is none of": "GetFederationToken with tags: the session is no role's",
     "sts:TagSession: does not know the condition key sts:": "one trust statement names AssumeRole and TagSession, and its conditions"
     " are of one request",

@@ -14,6 +14,7 @@ from garrison.core.operation import REGISTRY, Target
 from garrison.core.ports import Ports
 from garrison.core.principal import Principal
 from garrison.identity.bootstrap import Bootstrap, create_account
+from garrison.keys.key_pairs import KeyPairs
 from garrison.keys.keyring import Keyring
 from garrison.keys.web_tokens import TokenKeys
 from garrison.store import Store, open_store
@@ -103,7 +104,7 @@ class Cloud:
             principal=self.principal,
             call=Call(source_ip="192.0.2.1"),
             tx=tx,
-            ports=Ports(sealer=self.sealer, tokens=TokenKeys(self.sealer)),
+            ports=Ports(sealer=self.sealer, tokens=TokenKeys(self.sealer), key_pairs=KeyPairs()),
             random=self.random,
         )
 

@@ -64,7 +64,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _policies_on_identities()
     yield from _reads_of_identities()
     yield from _changes_of_identities()
-    yield from credentials()
+    yield from credentials(answers)
     yield from _temporary_credentials(answers)
     yield from outbound()
     yield from _keys(answers)

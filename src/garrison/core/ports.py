@@ -97,6 +97,17 @@ class TokenKeys(Protocol):
         ...
 
 
+class KeyPairs(Protocol):
+    """Reads private keys that callers bring, which the keys room alone may do."""
+
+    def public_half(self, pem: str) -> bytes:
+        """The public key (DER, SubjectPublicKeyInfo) of an RSA or EC private key (PEM), which is proven sound.
+
+        Takes up to a quarter of a second. Raises ValueError, whose text says what is wrong.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class Ports:
     """The ports of this process."""
@@ -115,5 +126,7 @@ class Ports:
     """keys.attestation: the root certificates of attestation documents; None: AWS's own."""
     tokens: Any = None
     """keys.web_tokens: signs tokens for external services (``TokenKeys``)."""
+    key_pairs: KeyPairs | None = None
+    """keys.key_pairs: reads private keys that callers bring."""
     public_url: str = ""
     """Where others reach this server, without a slash at the end; empty: where a call came to."""

@@ -11,22 +11,15 @@ from garrison.core.ids import access_key_id, secret_access_key
 from garrison.core.operation import Target, operation
 from garrison.identity.iam import errors
 from garrison.identity.iam.account import display_name
+from garrison.identity.iam.holders import holder_of
 from garrison.identity.iam.items import access_key_changed
 from garrison.identity.iam.pages import Pager
-from garrison.identity.iam.rows import iam_arn, user_by_id, user_named
+from garrison.identity.iam.rows import user_by_id
 from garrison.identity.iam.targets import user_target
 
 KEYS_PER_USER = 2
 PURPOSE = "access-key"
 """What secrets are sealed for; the associated bytes are the key's id."""
-
-
-class _Owner(NamedTuple):
-    """Whose keys: a user, or the root user, whose id is the account's number."""
-
-    id: str
-    name: str
-    arn: str
 
 
 class NewKey(NamedTuple):
@@ -58,7 +51,7 @@ def create_access_key(ctx: Context, req: api.CreateAccessKeyRequest) -> api.Crea
 
     Raises NoSuchEntity, LimitExceeded (2 keys), ValidationError (a role's session names no user).
     """
-    owner = _owner(ctx, req.user_name)
+    owner = holder_of(ctx, req.user_name)
     key = make_key(ctx, owner.id, owner.arn)
     return api.CreateAccessKeyResponse(
         access_key=api.AccessKey(
@@ -70,7 +63,7 @@ def create_access_key(ctx: Context, req: api.CreateAccessKeyRequest) -> api.Crea
 @operation("iam", resource=user_target)
 def update_access_key(ctx: Context, req: api.UpdateAccessKeyRequest) -> None:
     """Switch a key on or off. Raises NoSuchEntity."""
-    owner = _owner(ctx, req.user_name)
+    owner = holder_of(ctx, req.user_name)
     if req.status == "Expired":
         raise api.InvalidInputException("Invalid Status value")
     changed = ctx.tx.run(
@@ -88,7 +81,7 @@ def update_access_key(ctx: Context, req: api.UpdateAccessKeyRequest) -> None:
 @operation("iam", resource=user_target)
 def delete_access_key(ctx: Context, req: api.DeleteAccessKeyRequest) -> None:
     """Delete a key. Raises NoSuchEntity."""
-    owner = _owner(ctx, req.user_name)
+    owner = holder_of(ctx, req.user_name)
     gone = ctx.tx.run(
         "DELETE FROM iam_access_key WHERE access_key_id = ? AND account = ? AND owner_id = ?",
         req.access_key_id,
@@ -103,7 +96,7 @@ def delete_access_key(ctx: Context, req: api.DeleteAccessKeyRequest) -> None:
 @operation("iam", resource=user_target, read=True)
 def list_access_keys(ctx: Context, req: api.ListAccessKeysRequest) -> api.ListAccessKeysResponse:
     """A user's keys without their secrets; the caller's where no name is given. Raises NoSuchEntity."""
-    owner = _owner(ctx, req.user_name)
+    owner = holder_of(ctx, req.user_name)
     rows = ctx.tx.all(
         "SELECT access_key_id, status, created FROM iam_access_key WHERE account = ? AND owner_id = ? ORDER BY access_key_id",
         ctx.account,
@@ -151,15 +144,6 @@ def make_key(ctx: Context, owner_id: str, owner_arn: str) -> NewKey:
     )
     _changed(ctx, key.id, owner_arn, "Active")
     return key
-
-
-def _owner(ctx: Context, name: str | None) -> _Owner:
-    if name is None and ctx.principal.kind == "root":
-        return _Owner(ctx.account, display_name(ctx), ctx.principal.arn)
-    if name is None and ctx.principal.kind != "user":
-        raise errors.user_name_needed()
-    user = user_named(ctx.tx, ctx.account, ctx.principal.name if name is None else name)
-    return _Owner(user.id, user.name, iam_arn(user.account, "user", user.path, user.name))
 
 
 def _not_found(key_id: str) -> api.NoSuchEntityException:

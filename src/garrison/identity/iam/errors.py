@@ -30,6 +30,11 @@ def named_exists(kind: str, name: str) -> api.EntityAlreadyExistsException:
     return api.EntityAlreadyExistsException(f"{kind} {name} already exists.")
 
 
+def exists_with_article(kind: str, name: str) -> api.EntityAlreadyExistsException:
+    """``The Server Certificate with name x already exists.``, as AWS says it of some kinds."""
+    return api.EntityAlreadyExistsException(f"The {kind} with name {name} already exists.")
+
+
 def policy_not_found(arn: str) -> api.NoSuchEntityException:
     """Reading, tagging, detaching or deleting a managed policy that is not there."""
     return api.NoSuchEntityException(f"Policy {arn} was not found.")

@@ -14,6 +14,7 @@ from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.operation import Keys, Target
 from garrison.identity.iam import errors
+from garrison.identity.iam.certificate_rows import find_certificate
 from garrison.identity.iam.managed import PREFIX
 from garrison.identity.iam.profile_rows import ProfileRow, find_profile
 from garrison.identity.iam.rows import (
@@ -144,6 +145,32 @@ def profile_target(ctx: Context, req: Asked) -> Target:
 def new_profile(ctx: Context, req: Asked) -> Target:
     """The instance profile that is about to be made."""
     return Target(iam_arn(ctx.account, "instance-profile", req.path or "/", req.instance_profile_name), ctx.account)
+
+
+def certificate_target(ctx: Context, req: Asked) -> Target:
+    """The server certificate of ``ServerCertificateName``."""
+    return named_certificate(ctx, req.server_certificate_name)
+
+
+def named_certificate(ctx: Context, name: str, path: str | None = None) -> Target:
+    """A server certificate by name; ``path`` where it is to be moved there."""
+    if path is not None:
+        return Target(iam_arn(ctx.account, "server-certificate", path, name), ctx.account)
+    row = find_certificate(ctx.tx, ctx.account, name)
+    arn = row.arn if row else iam_arn(ctx.account, "server-certificate", "/", name)
+    return _plainly_tagged(ctx, arn, f"server certificate {name}", row.id if row else None)
+
+
+def new_certificate(ctx: Context, req: Asked) -> Target:
+    """The server certificate that is about to be uploaded."""
+    return Target(iam_arn(ctx.account, "server-certificate", req.path or "/", req.server_certificate_name), ctx.account)
+
+
+def anyones_credentials(ctx: Context, req: Asked) -> Target:
+    """The user of ``UserName``, as :func:`user_target`; every user where ``AllUsers`` is set."""
+    if req.all_users:
+        return Target(iam_arn(ctx.account, "user", "/", "*"), ctx.account)
+    return user_target(ctx, req)
 
 
 # Condition keys

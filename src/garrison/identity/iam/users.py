@@ -144,3 +144,10 @@ def _refuse_while_used(ctx: Context, row: UserRow) -> None:
         raise errors.conflict("delete access keys")
     if count(ctx.tx, "iam_membership", "account = ? AND user_id = ?", ctx.account, row.id):
         raise errors.conflict("remove users from group")
+    for table, what in (
+        ("iam_signing_certificate", "signing certificates"),
+        ("iam_ssh_public_key", "SSH public keys"),
+        ("iam_service_credential", "service-specific credentials"),
+    ):
+        if count(ctx.tx, table, owned, ctx.account, row.id):
+            raise errors.conflict(f"delete {what}")
