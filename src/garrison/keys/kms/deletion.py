@@ -12,7 +12,7 @@ from garrison.core.operation import operation
 from garrison.core.ports import Transaction
 from garrison.keys.kms import conditions, errors, items, materials, names, states
 from garrison.keys.kms.lifecycle import caller, own_key
-from garrison.keys.kms.live import key_arn
+from garrison.keys.kms.live import LiveKeys, key_arn
 from garrison.keys.kms.service_events import service_event
 from garrison.store import Store
 
@@ -71,19 +71,29 @@ def cancel_key_deletion(ctx: Context, req: api.CancelKeyDeletionRequest) -> api.
     return api.CancelKeyDeletionResponse(key_id=items.changed(ctx, key.region, key.key_id).arn)
 
 
-def due_deletions(store: Store, recorder: Recorder, now: float, *, partition: str = "aws", random: Random = system_random) -> int:
+def due_deletions(
+    store: Store,
+    recorder: Recorder,
+    now: float,
+    *,
+    keys: LiveKeys | None = None,
+    partition: str = "aws",
+    random: Random = system_random,
+) -> int:
     """Delete the keys whose waiting period is over, with their material, aliases and tags; how many.
 
     For the background worker. What was encrypted under these keys can never be read again: the sealed material is overwritten
     before its row goes, and SQLite overwrites what it deletes (``secure_delete``). Each deletion is committed with its event and
-    the key's last configuration item. Raises StoreUnavailable.
+    the key's last configuration item; with ``keys``, also with those of its relatives in other Regions, which hear of it. Raises
+    StoreUnavailable.
     """
     rows = store.reading().all(_DUE, states.PENDING_DELETION, now)
     for region, key_id in rows:
         with store.writing() as tx:
             item = _delete(tx, region, key_id, now, partition)
             if item is not None:
-                recorder.write(service_event("DeleteKey", item, now, random, response={"keyId": item.arn}), None, [item])
+                event = service_event("DeleteKey", item, now, random, response={"keyId": item.arn})
+                recorder.write(event, None, [item, *_relatives(tx, keys, item)])
         recorder.flush()
     return len(rows)
 
@@ -110,6 +120,13 @@ def _delete(tx: Transaction, region: str, key_id: str, now: float, partition: st
     _release_primary(tx, account, key_id, now)
     arn = key_arn(region, account, key_id, partition)
     return ConfigurationItem(type="AWS::KMS::Key", id=key_id, arn=arn, account=account, region=region, tags=tags, deleted=True)
+
+
+def _relatives(tx: Transaction, keys: LiveKeys | None, item: ConfigurationItem) -> list[ConfigurationItem]:
+    if keys is None:
+        return []
+    rows = tx.all("SELECT region FROM kms_key WHERE key_id = ? AND account = ? ORDER BY region", item.id, item.account)
+    return items.everywhere(tx, keys, (region for (region,) in rows), item.id)
 
 
 def _release_primary(tx: Transaction, account: str, key_id: str, now: float) -> None:

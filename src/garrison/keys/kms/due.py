@@ -23,7 +23,7 @@ _ROTATIONS = "SELECT region, key_id FROM kms_key WHERE rotation_at <= ? AND stat
 def due_work(store: Store, recorder: Recorder, keys: LiveKeys, now: float, *, random: Random = system_random) -> int:
     """Do all that is due; how much it was. Raises StoreUnavailable."""
     done = (
-        due_deletions(store, recorder, now, random=random)
+        due_deletions(store, recorder, now, keys=keys, random=random)
         + due_expirations(store, recorder, keys, now, random=random)
         + due_rotations(store, recorder, keys, now, random=random)
     )
@@ -52,8 +52,9 @@ def due_rotations(store: Store, recorder: Recorder, keys: LiveKeys, now: float, 
             done += 1
             after = keys.find(tx, region, key_id)
             if after is not None:
-                item = items.item(after)
-                recorder.write(service_event("RotateKey", item, now, random, details=_rotation(key, after)), None, [item])
+                changed = items.everywhere(tx, keys, related(key), key_id)
+                event = service_event("RotateKey", items.item(after), now, random, details=_rotation(key, after))
+                recorder.write(event, None, changed)
         recorder.flush()
     return done
 

@@ -305,8 +305,8 @@ def due_expirations(store: Store, recorder: Recorder, keys: LiveKeys, now: float
             _take_away(tx, key, found[0], now)
             after = keys.find(tx, region, key_id)
             if after is not None:
-                item = items.item(after)
                 details = {"keyId": key_id, "keyMaterialId": material_id}
-                recorder.write(service_event("DeleteExpiredKeyMaterial", item, now, random, details=details), None, [item])
+                event = service_event("DeleteExpiredKeyMaterial", items.item(after), now, random, details=details)
+                recorder.write(event, None, items.everywhere(tx, keys, related(key), key_id))
         recorder.flush()
     return len(rows)

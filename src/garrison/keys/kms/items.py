@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from garrison.api import kms as api
 from garrison.core.context import ConfigurationItem, Context
+from garrison.core.ports import Transaction
 from garrison.keys.kms import errors
 from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.custom.stores import CLOUDHSM
-from garrison.keys.kms.live import LiveKey, key_arn
+from garrison.keys.kms.live import LiveKey, LiveKeys, key_arn
 from garrison.keys.kms.names import live_keys
 from garrison.keys.kms.specs import algorithms
 from garrison.keys.kms.states import ENABLED, LEAVING, PENDING_DELETION, PENDING_REPLICA_DELETION
@@ -84,6 +86,12 @@ def changed(ctx: Context, region: str, key_id: str) -> LiveKey:
         raise errors.no_such_key(key_arn(region, ctx.account, key_id, ctx.partition))
     ctx.changed(item(key))
     return key
+
+
+def everywhere(tx: Transaction, keys: LiveKeys, regions: Iterable[str], key_id: str) -> list[ConfigurationItem]:
+    """The items of a key in each of these Regions where it is: what the background did in one, the others tell too."""
+    found = [keys.find(tx, region, key_id) for region in regions]
+    return [item(key) for key in found if key is not None]
 
 
 def item(key: LiveKey) -> ConfigurationItem:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -194,3 +195,29 @@ def test_condition_keys_of_multi_region_keys(kms: Kms, key: api.KeyMetadata, reg
     else:
         with pytest.raises(CommonError):
             kms(caller, "Encrypt", region=region, key_id=key.key_id, plaintext=b"x")
+
+
+def states_on_record(kms: Kms, key: api.KeyMetadata) -> dict[str, tuple[str, str, int]]:
+    """By Region: state, current material and whether it is gone, as the newest configuration item of the key says."""
+    rows = kms.store.reading().all(
+        "SELECT region, configuration, deleted FROM config_item WHERE resource_id = ? ORDER BY id", key.key_id
+    )
+    found = {}
+    for region, configuration, deleted in rows:
+        told = json.loads(configuration)
+        found[region] = (told.get("KeyState", ""), told.get("CurrentKeyMaterialId", ""), deleted)
+    return found
+
+
+def test_what_the_background_does_in_one_region_is_on_record_in_all(kms: Kms, key: api.KeyMetadata, recorder: Recorder):
+    kms(root(), "EnableKeyRotation", key_id=key.key_id, rotation_period_in_days=90)
+    replicate(kms, key)
+    assert due_work(kms.store, recorder, kms.live, NOW + 90 * DAY) == 1
+    material = kms(root(), "DescribeKey", key_id=key.key_id).key_metadata.current_key_material_id
+    assert material != key.current_key_material_id
+    assert states_on_record(kms, key) == {REGION: ("Enabled", material, 0), US: ("Enabled", material, 0)}
+    kms(root(), "ScheduleKeyDeletion", key_id=key.key_id, pending_window_in_days=7)
+    kms(root(), "ScheduleKeyDeletion", region=US, key_id=key.key_id, pending_window_in_days=7)
+    assert due_work(kms.store, recorder, kms.live, kms.now + 7 * DAY) == 1
+    left = states_on_record(kms, key)
+    assert (left[US][2], left[REGION][0]) == (1, "PendingDeletion"), "the primary's own time has begun"
