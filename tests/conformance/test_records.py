@@ -135,6 +135,11 @@ def run() -> Iterator[Run]:
 
 
 SECRET_MEMBERS = {
+    "Base32StringSeed",
+    "NewPassword",
+    "OldPassword",
+    "Password",
+    "QRCodePNG",
     "SecretAccessKey",
     "SessionToken",
     "WebIdentityToken",

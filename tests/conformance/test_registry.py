@@ -57,6 +57,7 @@ RAISES = {
     "kms:ReEncrypt-required": "as kms:Decrypt",
     "kms:RetireGrant-required": "without a grant there is nothing to authorize; its checks are proven by the tests of grants",
     "kms:RetireGrant-all": "a grant is named by a token or by its id, not by both",
+    "sts:AssumeRole-all": "a code of a device that is not there is refused before the call is; STS's own tests prove its checks",
     "iam:GetAccessKeyLastUsed-required": "a key of nobody is refused as such; IAM's own tests prove the check",
     "iam:GetAccessKeyLastUsed-all": "the same",
 }

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 import garrison.identity.iam as registered
 from garrison.core.context import Call, ConfigurationItem, Context
-from garrison.core.operation import REGISTRY, Target
+from garrison.core.errors import ServiceError
+from garrison.core.operation import PREPARED, REGISTRY, Declaration, Target
 from garrison.core.ports import Ports
 from garrison.core.principal import Principal
 from garrison.identity.bootstrap import Bootstrap, create_account
@@ -70,22 +71,33 @@ class Cloud:
         declaration = REGISTRY.get(("iam", name.replace("_", "")))
         if declaration is None:
             raise AttributeError(name)
-        request_type = get_type_hints(declaration.handler).get("req", type(None))
+        hints = get_type_hints(declaration.handler)
+        request_type = hints.get("req", hints.get("_req", type(None)))
 
         def call(**members: Any) -> Any:
             self.now += 1
             request = request_type(**members) if members or request_type not in {object, type(None)} else None
             self.items, self.touched = [], []
-            with self.store.writing() as tx:
-                noting = _Noting(tx, self.touched)
-                ctx = self.context(noting, name)
-                assert not isinstance(declaration.resource, str), "a denial could not say `on resource: *`"
-                targets = declaration.resource(ctx, request)
-                self.targets = [targets] if isinstance(targets, Target) else list(targets)
-                self.keys = declaration.context(ctx, request) if declaration.context else {}
-                answer = declaration.handler(ctx, request)
-                self.items = ctx.items
-                self.reads = noting.reads
+            left: list[Callable[[Any], object]] = []
+            try:
+                with self.store.writing() as tx:
+                    noting = _Noting(tx, self.touched)
+                    ctx = self.context(noting, name)
+                    left = ctx.though_failed
+                    assert not isinstance(declaration.resource, str), "a denial could not say `on resource: *`"
+                    targets = declaration.resource(ctx, request)
+                    self.targets = [targets] if isinstance(targets, Target) else list(targets)
+                    self.keys = declaration.context(ctx, request) if declaration.context else {}
+                    _prepare(declaration, ctx, request)
+                    answer = declaration.handler(ctx, request)
+                    self.items = ctx.items
+                    self.reads = noting.reads
+            except ServiceError:
+                with self.store.writing() as tx:
+                    for each in left:
+                        each(tx)
+                self.store.commit()
+                raise
             self.store.commit()
             assert not (declaration.read and (self.items or self.touched)), f"{name} writes, and is declared as a read"
             return answer
@@ -123,6 +135,13 @@ class Cloud:
     def row(self, sql: str, *parameters: Any) -> tuple[Any, ...] | None:
         """Look into the store."""
         return self.store.reading().one(sql, *parameters)
+
+
+def _prepare(declaration: Declaration, ctx: Context, request: Any) -> None:
+    """What the gateway does beside the loop."""
+    work = declaration.prepare(ctx, request) if declaration.prepare else None
+    if work is not None:
+        ctx.scratch[PREPARED] = work()
 
 
 class _Noting:

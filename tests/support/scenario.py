@@ -11,6 +11,7 @@ from tests.support import scenario_organizations
 from tests.support.house import ACCOUNT, REGION
 from tests.support.importing import wrap
 from tests.support.scenario_credentials import credentials
+from tests.support.scenario_mfa import passwords_and_devices
 from tests.support.scenario_outbound import outbound
 
 TAGS = {"team": "blue"}
@@ -65,6 +66,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _reads_of_identities()
     yield from _changes_of_identities()
     yield from credentials(answers)
+    yield from passwords_and_devices(answers)
     yield from _temporary_credentials(answers)
     yield from outbound()
     yield from _keys(answers)

@@ -179,6 +179,20 @@ def find_login(tx: Transaction, account: str, owner_id: str) -> Login | None:
     return None if row is None else Login(*row)._replace(reset_required=bool(row[6]), hash=bytes(row[2]), history=bytes(row[3]))
 
 
+def require_reset(tx: Transaction, login: Login, *, required: bool) -> Login:
+    """Set whether the next sign-in must set another password."""
+    sql = "UPDATE iam_login_profile SET reset_required = ? WHERE account = ? AND owner_id = ?"
+    tx.run(sql, int(required), login.account, login.owner_id)
+    return login._replace(reset_required=required)
+
+
+def limit_session(tx: Transaction, login: Login, seconds: int | None) -> Login:
+    """Set how long a sign-in session may last (MaxSigninSessionDuration); None: as long as any."""
+    sql = "UPDATE iam_login_profile SET max_session = ? WHERE account = ? AND owner_id = ?"
+    tx.run(sql, seconds, login.account, login.owner_id)
+    return login._replace(max_session=seconds)
+
+
 def drop_login(tx: Transaction, account: str, owner_id: str) -> bool:
     """Take the password away; False where there was none."""
     return tx.run("DELETE FROM iam_login_profile WHERE account = ? AND owner_id = ?", account, owner_id) > 0

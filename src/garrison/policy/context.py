@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from garrison.core.clock import iso8601
-from garrison.core.principal import Principal
+from garrison.core.principal import Principal, Session
 from garrison.policy.variables import Value
 
 if TYPE_CHECKING:
@@ -158,15 +158,23 @@ def _principal_account(context: GlobalContext) -> Value | None:
 def _mfa_present(context: GlobalContext) -> Value | None:
     """Only temporary credentials carry the key; with long-term ones it is absent, not false."""
     session = context.principal.session
-    return None if session is None else session.mfa_at is not None
+    return None if session is None else _mfa_at(session) is not None
 
 
 def _mfa_age(context: GlobalContext) -> Value | None:
     """Seconds since the code was given; absent where none was."""
     session = context.principal.session
-    if session is None or session.mfa_at is None:
-        return None
-    return max(0, int(context.now - session.mfa_at))
+    given = None if session is None else _mfa_at(session)
+    return None if given is None else max(0, int(context.now - given))
+
+
+def _mfa_at(session: Session) -> float | None:
+    """When a code was given for a user's own session.
+
+    A role's session tells nothing of MFA: it is asked for where the role is assumed (IAM User Guide, "Configuring MFA-protected
+    API access").
+    """
+    return None if session.kind == "assume-role" else session.mfa_at
 
 
 def _token_issue_time(context: GlobalContext) -> Value | None:

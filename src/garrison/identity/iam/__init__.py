@@ -15,6 +15,8 @@ from garrison.identity.iam import (
     groups,
     inline,
     instance_profiles,
+    login_profiles,
+    mfa_devices,
     outbound,
     policies,
     preferences,
@@ -29,6 +31,7 @@ from garrison.identity.iam import (
     tags,
     users,
     versions,
+    virtual_mfa,
 )
 
 __all__ = [
@@ -41,6 +44,8 @@ __all__ = [
     "groups",
     "inline",
     "instance_profiles",
+    "login_profiles",
+    "mfa_devices",
     "outbound",
     "policies",
     "preferences",
@@ -55,4 +60,5 @@ __all__ = [
     "tags",
     "users",
     "versions",
+    "virtual_mfa",
 ]

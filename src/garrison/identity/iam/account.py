@@ -13,6 +13,7 @@ from garrison.identity.iam.pages import Pager
 from garrison.identity.iam.preferences import token_version
 from garrison.identity.iam.rows import count
 from garrison.identity.iam.targets import anything
+from garrison.identity.mfa.devices import counts
 
 SHORTEST = 6
 """MinimumPasswordLength where an update leaves it out."""
@@ -88,6 +89,7 @@ def delete_account_password_policy(ctx: Context, _req: object) -> None:
 @operation("iam", resource=anything, read=True)
 def get_account_summary(ctx: Context, _req: object) -> api.GetAccountSummaryResponse:
     """How much the account holds, and how much it may. Kinds of entities that are not built count zero."""
+    devices = counts(ctx.tx, ctx.account)
 
     def number(table: str, where: str = "account = ?", *more: str) -> int:
         return count(ctx.tx, table, where, ctx.account, *more)
@@ -101,12 +103,12 @@ def get_account_summary(ctx: Context, _req: object) -> api.GetAccountSummaryResp
             "Policies": number("iam_policy"),
             "PolicyVersionsInUse": number("iam_policy_version"),
             "AccountAccessKeysPresent": int(number("iam_access_key", "account = ? AND owner_id = ?", ctx.account) > 0),
-            "AccountMFAEnabled": 0,
-            "AccountPasswordPresent": 0,
+            "AccountMFAEnabled": int(devices.root),
+            "AccountPasswordPresent": number("iam_login_profile", "account = ? AND owner_id = ?", ctx.account),
             "AccountSigningCertificatesPresent": 0,
             "InstanceProfiles": 0,
-            "MFADevices": 0,
-            "MFADevicesInUse": 0,
+            "MFADevices": devices.virtual,
+            "MFADevicesInUse": devices.in_use,
             "Providers": 0,
             "ServerCertificates": 0,
             "GlobalEndpointTokenVersion": token_version(ctx.tx, ctx.account),

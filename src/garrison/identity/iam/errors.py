@@ -55,6 +55,22 @@ def boundary_not_found(arn: str) -> api.NoSuchEntityException:
     return api.NoSuchEntityException(f"Scope ARN: {arn} does not exist or is not attachable.")
 
 
+def no_login_profile(name: str) -> api.NoSuchEntityException:
+    """A user without a password."""
+    return api.NoSuchEntityException(f"Login Profile for User {name} cannot be found.")
+
+
+def no_mfa_device(serial: str) -> api.NoSuchEntityException:
+    """An MFA device that is not there."""
+    kind = "VirtualMFADevice" if ":mfa/" in serial else "MFADevice"
+    return api.NoSuchEntityException(f"{kind} with serial number {serial} does not exist.")
+
+
+def login_profile_exists(name: str) -> api.EntityAlreadyExistsException:
+    """A user who has a password already."""
+    return api.EntityAlreadyExistsException(f"Login Profile for user {name} already exists.")
+
+
 def quota(name: str, limit: int) -> api.LimitExceededException:
     """A quota by AWS's name for it: ``Cannot exceed quota for UsersPerAccount: 5000``."""
     return api.LimitExceededException(f"Cannot exceed quota for {name}: {limit}")

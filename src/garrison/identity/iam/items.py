@@ -14,6 +14,7 @@ from garrison.identity.iam.details import group_details, policy_details, role_de
 from garrison.identity.iam.documents import plain
 from garrison.identity.iam.rows import GroupRow, Owner, PolicyRow, RoleRow, UserRow, find_policy
 from garrison.identity.iam.tagging import tags_of
+from garrison.identity.mfa.devices import Device
 
 Touched = tuple[str, str]
 
@@ -77,6 +78,34 @@ def access_key_changed(ctx: Context, key_id: str, owner: str, configuration: dic
         deleted=configuration is None,
     )
     ctx.changed(item, ("access-key", key_id))
+
+
+def login_changed(ctx: Context, row: UserRow | None) -> None:
+    """A user's password or MFA devices changed; None: the root user's."""
+    if row is not None:
+        user_changed(ctx, row)
+        return
+    arn = f"arn:aws:iam::{ctx.account}:root"
+    item = ConfigurationItem(type="AWS::IAM::RootUser", id=ctx.account, arn=arn, account=ctx.account, region="global")
+    ctx.changed(item, ("account", ctx.account))
+
+
+def mfa_device_changed(ctx: Context, device: Device, owner_arn: str | None, *, gone: bool = False) -> None:
+    """An MFA device was made, given, taken back, tagged or deleted. Its seed stands nowhere here."""
+    virtual = device.kind == "virtual"
+    item = ConfigurationItem(
+        type="AWS::IAM::VirtualMFADevice" if virtual else "AWS::IAM::MFADevice",
+        id=device.serial,
+        arn=device.serial if device.serial.startswith("arn:") else owner_arn or "",
+        account=ctx.account,
+        region="global",
+        name=device.name,
+        tags=tags_of(ctx.tx, ctx.account, device.serial) if virtual and not gone else {},
+        configuration={} if gone else {"SerialNumber": device.serial, "Owner": owner_arn, "EnableDate": device.enabled},
+        facts={} if gone else {"assigned": owner_arn is not None},
+        deleted=gone,
+    )
+    ctx.changed(item)
 
 
 def account_changed(ctx: Context, configuration: dict[str, Any]) -> None:

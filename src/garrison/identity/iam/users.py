@@ -64,7 +64,7 @@ def create_user(ctx: Context, req: api.CreateUserRequest) -> api.CreateUserRespo
 def get_user(ctx: Context, req: api.GetUserRequest) -> api.GetUserResponse:
     """Describe a user; the caller where no name is given. Raises NoSuchEntity."""
     if req.user_name is None and ctx.principal.kind == "root":
-        return api.GetUserResponse(user=_root(ctx))
+        return api.GetUserResponse(user=shown_root(ctx))
     name = req.user_name or ctx.principal.name
     row = declared_user(ctx, name)
     if row is None:
@@ -117,8 +117,8 @@ def _name(row: UserRow) -> str:
     return row.name.lower()
 
 
-def _root(ctx: Context) -> api.User:
-    """The root user, who is no row of iam_user: AWS names it by the account's alias."""
+def shown_root(ctx: Context) -> api.User:
+    """The account's root user, who is no row of iam_user: AWS names it by the account's alias."""
     found: tuple[Any, ...] | None = ctx.tx.one(
         "SELECT created, root_password_last_used FROM iam_account WHERE account = ?", ctx.account
     )
@@ -127,14 +127,14 @@ def _root(ctx: Context) -> api.User:
         path="/",
         user_name=display_name(ctx),
         user_id=ctx.account,
-        arn=ctx.principal.arn,
+        arn=f"arn:aws:iam::{ctx.account}:root",
         create_date=created,
         password_last_used=used,
     )
 
 
 def _refuse_while_used(ctx: Context, row: UserRow) -> None:
-    """AWS's order: managed policies, inline policies, keys, groups."""
+    """AWS's order: managed policies, inline policies, keys, groups; then what it signs in with."""
     owned = "account = ? AND owner_id = ?"
     if count(ctx.tx, "iam_attachment", owned, ctx.account, row.id):
         raise errors.conflict("detach all policies")
@@ -144,6 +144,10 @@ def _refuse_while_used(ctx: Context, row: UserRow) -> None:
         raise errors.conflict("delete access keys")
     if count(ctx.tx, "iam_membership", "account = ? AND user_id = ?", ctx.account, row.id):
         raise errors.conflict("remove users from group")
+    if count(ctx.tx, "iam_login_profile", owned, ctx.account, row.id):
+        raise errors.conflict("delete login profile")
+    if count(ctx.tx, "iam_mfa_device", owned, ctx.account, row.id):
+        raise errors.conflict("delete MFA device")
     for table, what in (
         ("iam_signing_certificate", "signing certificates"),
         ("iam_ssh_public_key", "SSH public keys"),

@@ -217,8 +217,11 @@ def judge_two(
 
 
 def settle(tx: Transaction, judged: Judged, now: float) -> Judged:
-    """Use a right code up, or count a wrong one; answers what holds in the end. Within a unit of work that is kept either way."""
-    if judged.refusal == "locked":
+    """Use a right code up, or count a wrong one; answers what holds in the end. Within a unit of work that is kept either way.
+
+    A code for a device that its owner does not have is no guess, and counts for nothing.
+    """
+    if judged.refusal in {"locked", "device"}:
         return judged
     if attempts.wait(tx, now, judged.subject) > 0:
         return _refused(judged, "locked")

@@ -9,11 +9,11 @@ from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.ids import secret_access_key
 from garrison.core.operation import Check, Keys, Target, operation
+from garrison.identity.sts.mfa import proven, used_up, uses_code
 from garrison.identity.sts.sessions import (
     invalid,
     mint,
     packed_percentage,
-    refuse_mfa,
     session_keys,
     session_policies,
     tag_keys,
@@ -56,9 +56,15 @@ def _account_in(arn: str) -> str:
 
 
 def assume_role_keys(ctx: Context, req: api.AssumeRoleRequest) -> Keys:
-    """Condition keys of the call (service authorization reference for STS)."""
+    """Condition keys of the call (service authorization reference for STS).
+
+    A code in the call counts for the call itself: a trust policy that asks for MFA admits it. Raises AccessDenied for a wrong
+    one.
+    """
+    with_code = proven(ctx, req) is not None
     return session_keys(
         {
+            **({"aws:MultiFactorAuthPresent": True, "aws:MultiFactorAuthAge": 0} if with_code else {}),
             "sts:RoleSessionName": req.role_session_name,
             "sts:ExternalId": req.external_id,
             "sts:SourceIdentity": _source_identity(ctx, req) or None,
@@ -81,7 +87,7 @@ def assume_role_checks(ctx: Context, req: api.AssumeRoleRequest) -> Sequence[Che
     return checks
 
 
-@operation("sts", resource=role_target, context=assume_role_keys, checks=assume_role_checks, read=True)
+@operation("sts", resource=role_target, context=assume_role_keys, checks=assume_role_checks, read=True, writes=uses_code)
 def assume_role(ctx: Context, req: api.AssumeRoleRequest) -> api.AssumeRoleResponse:
     """Credentials of a role for at most its MaxSessionDuration (STS API reference, AssumeRole).
 
@@ -95,7 +101,7 @@ def assume_role(ctx: Context, req: api.AssumeRoleRequest) -> api.AssumeRoleRespo
     if req.provided_contexts:
         message = "Garrison has no trusted context provider: ProvidedContexts cannot be verified."
         raise api.InvalidContextAssertionException(message)
-    refuse_mfa(req.serial_number, req.token_code)
+    mfa_at = used_up(ctx, req)
     session = ctx.principal.session
     chained = ctx.principal.kind == "assumed-role"
     tags, transitive = _session_tags(ctx, req)
@@ -114,7 +120,8 @@ def assume_role(ctx: Context, req: api.AssumeRoleRequest) -> api.AssumeRoleRespo
         source_identity=_source_identity(ctx, req),
         policies=policies,
         policy_arns=arns,
-        mfa_at=session.mfa_at if session is not None and not chained else None,
+        # For the trail alone: policies see no MFA in a role's session (IAM User Guide, "Configuring MFA-protected API access").
+        mfa_at=mfa_at if mfa_at is not None or session is None or chained else session.mfa_at,
         chained=chained,
     )
     credentials = mint(ctx, grant, req.minimum_session_token_size)

@@ -125,23 +125,6 @@ def packed_percentage(policies: tuple[str, ...], arns: tuple[str, ...], tags: Ma
     return percentage
 
 
-def refuse_mfa(serial: str | None, code: str | None) -> None:
-    """An MFA code is never taken on trust: no device is registered that could have made it, so it is refused.
-
-    Raises ValidationError where only one of the two is given, AccessDenied with AWS's text else.
-    """
-    if serial is None and code is None:
-        return
-    if serial is None or code is None:
-        message = "Both serial number and token code must be specified to use MFA."
-        raise CommonError("validation", message)
-    message = (
-        "MultiFactorAuthentication failed, unable to validate MFA code.  "
-        "Please verify your MFA serial number is valid and associated with this user."
-    )
-    raise CommonError("access_denied", message)
-
-
 def session_keys(given: Mapping[str, object]) -> Keys:
     """Condition keys without those that the request did not set."""
     return {key: value for key, value in given.items() if value is not None}  # type: ignore[misc] # None is left out on this line
