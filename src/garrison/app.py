@@ -21,6 +21,7 @@ import garrison.keys.kms
 from garrison import __version__
 from garrison.audit import Event, Recorder, Resource, Trail, adopt, drain, make_event
 from garrison.config import ConfigError, Settings
+from garrison.console import Console
 from garrison.core import ids
 from garrison.core.clock import system_clock
 from garrison.core.context import Call, ConfigurationItem
@@ -398,6 +399,7 @@ def build_worker(state: State, slot: int) -> Worker:
         admit=gateway.strangers.admit,
     )
     gateway.internal = lambda request, call: internal(request, call) or proxy(request, call)
+    gateway.pages = Console.of(gateway)
     worker = Worker(state, gateway, recorder, principals)
     internal.collect = worker.collect
     if state.settings.dev:

@@ -159,6 +159,16 @@ _FAMILIES: Mapping[str, Names] = {
 }
 
 
+_SIGNIN: Mapping[CommonKind, tuple[str, str]] = {
+    "access_denied": ("AccessDeniedException", "INSUFFICIENT_PERMISSIONS"),
+    "validation": ("ValidationException", "INVALID_REQUEST"),
+    "malformed": ("ValidationException", "INVALID_REQUEST"),
+    "throttled": ("TooManyRequestsError", "rate_exceeded"),
+    "internal": ("InternalServerException", "server_error"),
+}
+"""Code and the member ``error`` of what AWS Sign-In answers: all its errors have that member."""
+
+
 def fault(model: ServiceModel, error: ServiceError) -> Fault:
     """An error under the name that this service gives it. Any other error is an internal failure, and says no more."""
     names = _FAMILIES[model.protocol]
@@ -168,6 +178,9 @@ def fault(model: ServiceModel, error: ServiceError) -> Fault:
     if isinstance(error, CommonError):
         code, status, message = names[error.kind]
         status = error.status or status
+        if model.service == "signin" and error.kind in _SIGNIN:
+            code, why = _SIGNIN[error.kind]
+            return Fault(error.code or code, error.message or message, status, {"error": why}, status < 500)
         return Fault(error.code or code, error.message or message, status, error.members, status < 500)
     code, status, message = names["internal"]
     return Fault(code, message, status, {}, sender=False)
