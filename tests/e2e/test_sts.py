@@ -355,9 +355,5 @@ def test_a_denial_of_ec2_can_be_decoded(server: Server) -> None:
 
 def test_what_is_not_built_says_so_to_those_who_may_and_nothing_to_others(server: Server) -> None:
     assert refused(boto(server, "ec2").describe_instances)[0::2] == ("NotImplemented", 501)
-    assert refused(boto(server, "sts").get_web_identity_token, Audience=["a"], SigningAlgorithm="RS256")[0::2] == (
-        "NotImplemented",
-        501,
-    )
     stranger = new_user(server, unique("user"))
     assert refused(boto(server, "wafv2", stranger).list_web_acls, Scope="REGIONAL")[0] == "AccessDeniedException"

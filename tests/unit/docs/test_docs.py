@@ -19,7 +19,7 @@ from tools import reference_pages
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)[^)]*\)")
-TEST_VARIABLES = {"GARRISON_KILL_ROUNDS", "GARRISON_KILL_SEED"}
+TEST_VARIABLES = {"GARRISON_KILL_ROUNDS", "GARRISON_KILL_SEED", "GARRISON_FORGERIES"}
 
 
 def page_name(path: Path) -> str:
