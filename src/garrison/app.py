@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from garrison.core import ids
 from garrison.core.clock import system_clock
 from garrison.core.context import Call, ConfigurationItem
 from garrison.core.operation import REGISTRY
-from garrison.core.ports import Ports
+from garrison.core.ports import Ports, Transaction
 from garrison.core.principal import Principal
 from garrison.explaining import told
 from garrison.identity.bootstrap import Accounts, create_account
@@ -510,6 +510,18 @@ def _credential_item(access_key_id: str, account: str, region: str, *, deleted: 
     arn = f"arn:aws:kms:{region}:{account}:xks-credential/{access_key_id}"
     kind = "Garrison::KMS::XksCredential"
     return ConfigurationItem(type=kind, id=access_key_id, arn=arn, account=account, region=region, deleted=deleted)
+
+
+def on_record(state: State, source: str, name: str, change: Callable[[Transaction, float], ConfigurationItem]) -> None:
+    """Let a command change the state, on record as the work of a service. ``change`` answers the resource's new item."""
+    now = system_clock()
+    recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
+    try:
+        with state.store.writing() as tx:
+            item = change(tx, now)
+            recorder.write(_service_event(source, name, item, now), None, [item])
+    finally:
+        recorder.close()
 
 
 def _service_event(source: str, name: str, item: ConfigurationItem, now: float) -> Event:

@@ -81,7 +81,7 @@ def _first_words(settings: Settings, listener: Listener, found: FirstCredentials
 
 
 def _register() -> None:
-    from garrison.cli import accounts, doctor, explain, keys, plugin, policy, profile, state, trail, xks  # noqa: PLC0415 - they add themselves to the group above
+    from garrison.cli import accounts, doctor, explain, keys, mfa, plugin, policy, profile, state, trail, xks  # noqa: PLC0415 - they add themselves to the group above
 
     for command in (
         profile.init,
@@ -95,6 +95,7 @@ def _register() -> None:
         state.import_,
         accounts.account,
         keys.keys,
+        mfa.mfa,
         plugin.plugin,
         policy.policy,
         xks.xks,

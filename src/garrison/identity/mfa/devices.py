@@ -194,7 +194,7 @@ def judge(tx: Transaction, sealer: Sealer, *, account: str, owner_id: str, seria
     counter = totp.accepted(opened_seed(sealer, device), code, now, drift=device.drift, after=device.last_counter)
     if counter is None:
         return Judged("code", account, owner_id, subject, device)
-    return Judged("", account, owner_id, subject, device, counter, device.drift)
+    return Judged("", account, owner_id, subject, device, counter, totp.drift_of(counter, now))
 
 
 def judge_two(
@@ -211,9 +211,7 @@ def judge_two(
     counter = totp.consecutive(seed, first, second, now, after=device.last_counter) if seed else None
     if counter is None:
         return Judged("code", device.account, owner_id, subject, device)
-    ahead = counter - totp.counter_at(now)
-    drift = ahead if abs(ahead) > totp.WINDOW else 0
-    return Judged("", device.account, owner_id, subject, device, counter, drift)
+    return Judged("", device.account, owner_id, subject, device, counter, totp.drift_of(counter, now))
 
 
 def settle(tx: Transaction, judged: Judged, now: float) -> Judged:

@@ -47,6 +47,19 @@ def test_the_window_moves_with_the_drift():
     assert totp.accepted(SEED, totp.code_of(SEED, HERE), NOW, drift=10) is None
 
 
+@pytest.mark.parametrize(
+    ("drift", "taken"), [(0, range(-1, 2)), (-2, range(-3, 2)), (4, range(-1, 6)), (5, range(4, 7)), (-5, range(-6, -3))]
+)
+def test_a_small_drift_may_be_somebody_who_typed_slowly(drift: int, taken: range):
+    found = [steps for steps in range(-12, 13) if totp.accepted(SEED, totp.code_of(SEED, HERE + steps), NOW, drift=drift)]
+    assert found == list(taken)
+
+
+@pytest.mark.parametrize("steps", [-100, -1, 0, 1, 100])
+def test_a_drift_is_what_was_seen(steps: int):
+    assert totp.drift_of(HERE + steps, NOW) == steps
+
+
 @given(st.integers(min_value=-3, max_value=3), st.integers(min_value=-3, max_value=3))
 def test_no_code_of_a_counter_that_was_passed_is_taken(steps: int, after: int):
     found = totp.accepted(SEED, totp.code_of(SEED, HERE + steps), NOW, after=HERE + after)
