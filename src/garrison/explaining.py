@@ -167,6 +167,8 @@ _KINDS: Mapping[str, Any] = {
     "AssumedRole": "assumed-role",
     "FederatedUser": "federated-user",
     "AWSService": "service",
+    "WebIdentityUser": "web-identity",
+    "SAMLUser": "saml",
 }
 
 

@@ -22,6 +22,7 @@ _MAX_TEXT = 1024
 _MAX_CONTENT = 100 * 1024
 """Bytes of requestParameters and of responseElements; larger content is left out, as the guide says."""
 _USER_TYPES = {"root": "Root", "user": "IAMUser", "assumed-role": "AssumedRole", "federated-user": "FederatedUser"}
+_VOUCHED = {"web-identity": "WebIdentityUser", "saml": "SAMLUser"}
 
 iso_second = lru_cache(maxsize=8)(iso8601)
 epoch_second = lru_cache(maxsize=64)(from_iso8601)
@@ -44,6 +45,13 @@ class Attributes(msgspec.Struct, rename="camel"):
     mfa_authenticated: str
 
 
+class FederationData(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """``webIdFederationData``: the OpenID Connect provider that vouched for the session's caller."""
+
+    federated_provider: str
+    attributes: Mapping[str, Any] = {}
+
+
 class SessionContext(msgspec.Struct, omit_defaults=True, rename="camel"):
     """``sessionContext``: there only for temporary credentials."""
 
@@ -52,6 +60,7 @@ class SessionContext(msgspec.Struct, omit_defaults=True, rename="camel"):
     source_identity: str = ""
     assumed_root: str = ""
     """``true`` in a session of sts:AssumeRoot."""
+    web_id_federation_data: FederationData | None = None
 
 
 class UserIdentity(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -65,6 +74,8 @@ class UserIdentity(msgspec.Struct, omit_defaults=True, rename="camel"):
     user_name: str = ""
     session_context: SessionContext | None = None
     invoked_by: str = ""
+    identity_provider: str = ""
+    """Of WebIdentityUser and SAMLUser: who vouches."""
 
 
 class Resource(msgspec.Struct, omit_defaults=True, rename={"arn": "ARN", "account": "accountId"}):
@@ -175,6 +186,9 @@ def user_identity(principal: Principal) -> UserIdentity:
 def _not_a_user(principal: Principal) -> UserIdentity:
     if principal.kind == "service":
         return UserIdentity("AWSService", invoked_by=principal.service)
+    if principal.kind in _VOUCHED:
+        kind = _VOUCHED[principal.kind]
+        return UserIdentity(kind, principal.id, user_name=principal.name, identity_provider=principal.provider)
     # The form of S3's data events for callers without credentials.
     return UserIdentity("AWSAccount", account_id="anonymous")
 
@@ -185,7 +199,9 @@ def _session_context(principal: Principal, session: Session) -> SessionContext:
     if session.issuer_arn and principal.kind in {"assumed-role", "federated-user"}:
         kind = "Role" if principal.kind == "assumed-role" else _issuer_kind(session.issuer_arn)
         issuer = Issuer(kind, session.issuer_id, session.issuer_arn, principal.account, session.issuer_name)
-    return SessionContext(attributes, issuer, session.source_identity, "true" if session.kind == "assume-root" else "")
+    federation = FederationData(session.provider, session.claims) if ":oidc-provider/" in session.provider else None
+    assumed_root = "true" if session.kind == "assume-root" else ""
+    return SessionContext(attributes, issuer, session.source_identity, assumed_root, federation)
 
 
 def _issuer_kind(arn: str) -> str:

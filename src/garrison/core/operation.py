@@ -84,7 +84,8 @@ class Declaration:
     writes: Callable[[Context, Any], bool] | None = None
     """Of a read: whether this call changes state all the same (a code is used up); it runs in a transaction then."""
     prepare: Callable[[Context, Any], Callable[[], Any] | None] | None = None
-    """Of a write: what it needs from elsewhere before its transaction, fetched on a thread; in ``scratch[PREPARED]`` then."""
+    """Of a write: what it needs from elsewhere before its transaction, fetched on a thread; in ``scratch[PREPARED]`` then. Of an
+    operation that proves who calls: what the proof needs, before it is asked for."""
     proves: Callable[[Context, Any], Any] | None = None
     """Of an unsigned operation whose request proves by itself who calls: the credential that it proves (``identity.Credential``).
     The call is authorized as that caller's then, as any signed one. Raises ServiceError where it proves nothing."""
@@ -119,13 +120,13 @@ def operation(  # noqa: PLR0913 - a declaration has many parts, each by name
 ) -> Callable[[Handler[Req, Res]], Handler[Req, Res]]:
     """Register a handler. Raises ValueError on an empty resource or a second handler of the same name.
 
-    ``beside`` and ``prepare`` are asked after authorization. What runs beside the loop may neither read nor write the store, nor
-    what other calls share: it works with what the declaration looked up.
+    ``beside`` and ``prepare`` are asked after authorization, ``prepare`` before it where ``proves`` needs it. What runs beside
+    the loop may neither read nor write the store, nor what other calls share: it works with what the declaration looked up.
     """
     if not resource:
         msg = "an operation needs a declared resource"
         raise ValueError(msg)
-    if (beside is not None and not read) or (prepare is not None and read):
+    if (beside is not None and not read) or (prepare is not None and read and proves is None):
         msg = "reads run beside the loop, writes are prepared there"
         raise ValueError(msg)
     if proves is not None and auth != "unsigned":

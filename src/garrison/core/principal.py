@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service", "anonymous"]
+PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "web-identity", "saml", "service", "anonymous"]
+"""``web-identity`` and ``saml``: somebody whom an identity provider vouches for, while a role is assumed for it."""
+
+OUTSIDE: frozenset[PrincipalKind] = frozenset({"web-identity", "saml", "service", "anonymous"})
+"""Kinds that are no identities of an account: they have no policies of their own, and no account's policies bound them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class Session:
     kind: Literal["assume-role", "session-token", "federation-token", "assume-root", "sign-in"] = "assume-role"
     signin_session: str = ""
     """The ARN of the sign-in session that made it: ``aws:SignInSessionArn``."""
+    provider: str = ""
+    """The ARN of the identity provider that vouched for the caller of a role's session: ``aws:FederatedProvider``."""
+    claims: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Condition keys from that provider's token that the session keeps (``saml:sub``)."""
     scopes: tuple[str, ...] = ()
     """Policies that scoped the session down, JSON: each must allow, whatever else does (GetScopedCredentials)."""
 
@@ -58,6 +66,8 @@ class Principal:
     """``aws:PrincipalTag/…``: the user's or role's tags with the session's over them."""
     service: str = ""
     """The service principal, for ``kind == "service"``."""
+    provider: str = ""
+    """The ARN of the identity provider that vouches, for ``web-identity`` and ``saml``; ``name`` is the subject there."""
 
 
 ANONYMOUS = Principal(kind="anonymous", account="", arn="", id="")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from garrison.core.arn import parse_arn
 from garrison.core.errors import CommonError
 from garrison.core.ports import Sealer, Transaction
-from garrison.core.principal import Principal, Session
+from garrison.core.principal import OUTSIDE, Principal, Session
 from garrison.identity.caches import LIMIT, Cache, Dependency
 from garrison.identity.memberships import CHANGES, Memberships
 from garrison.identity.tokens import Grant, open_token
@@ -102,6 +102,8 @@ class Principals:
 
     def inputs(self, credential: Credential) -> PolicyInputs:
         """The caller's side of a decision: identity policies, boundary, session policies."""
+        if credential.principal.kind in OUTSIDE:
+            return PolicyInputs()
         session = credential.principal.session
         policies, arns = (session.policies, session.policy_arns) if session else ((), ())
         scopes = session.scopes if session else ()
@@ -494,6 +496,8 @@ def _session(grant: Grant, *, issuer_arn: str, issuer_name: str) -> Session:
         kind=grant.kind,
         scopes=tuple(grant.scopes),
         signin_session=grant.signin_session,
+        provider=grant.provider,
+        claims=grant.claims,
     )
 
 

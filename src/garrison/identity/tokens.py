@@ -52,6 +52,10 @@ class Grant(msgspec.Struct, array_like=True, frozen=True):
 
     scopes: tuple[str, ...] = ()
     """Policies that scoped the session down, one layer each."""
+    provider: str = ""
+    """The ARN of the identity provider that vouched for the caller."""
+    claims: Mapping[str, str | tuple[str, ...]] = {}
+    """Condition keys from that provider's token that the session keeps."""
 
 
 _encoder = msgspec.msgpack.Encoder()

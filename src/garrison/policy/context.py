@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from garrison.core.clock import iso8601
-from garrison.core.principal import Principal, Session
+from garrison.core.principal import OUTSIDE, Principal, Session
 from garrison.policy.variables import Value
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class GlobalContext(Mapping[str, Value]):
         found[""] = None
         for key, text in self.principal.tags.items():
             found["aws:principaltag/" + key.lower()] = text
+        session = self.principal.session
+        if session is not None and session.claims:
+            for key, claim in session.claims.items():
+                found[key.lower()] = claim
         for key, text in self.target.tags.items():
             found["aws:resourcetag/" + key.lower()] = text
         for key, value in self.target.keys.items():
@@ -136,6 +140,7 @@ def _principal_arn(context: GlobalContext) -> Value | None:
     return principal.arn or None
 
 
+_VOUCHED = frozenset({"web-identity", "saml"})
 _TYPES = {
     "root": "Account",
     "user": "User",
@@ -152,7 +157,7 @@ def _principal_type(context: GlobalContext) -> Value | None:
 def _principal_account(context: GlobalContext) -> Value | None:
     if context.principal.kind == "anonymous":
         return "anonymous"
-    return context.principal.account or None
+    return context.principal.account or None if context.principal.kind not in _VOUCHED else None
 
 
 def _mfa_present(context: GlobalContext) -> Value | None:
@@ -192,6 +197,11 @@ def _signin_session(context: GlobalContext) -> Value | None:
     return (session.signin_session or None) if session is not None else None
 
 
+def _provider(context: GlobalContext) -> Value | None:
+    principal = context.principal
+    return (principal.session.provider if principal.session is not None else principal.provider) or None
+
+
 def _tag_keys(context: GlobalContext) -> Value | None:
     """The keys of the tags in the request, in the case in which they were given."""
     prefix = "aws:requesttag/"
@@ -204,7 +214,7 @@ def _is_service(context: GlobalContext) -> Value | None:
 
 def _principal_place(context: GlobalContext) -> tuple[str, str] | None:
     """Of identities of an account: nobody in particular and services are in no organization."""
-    account = context.principal.account if context.principal.kind not in {"service", "anonymous"} else ""
+    account = context.principal.account if context.principal.kind not in OUTSIDE else ""
     return context.place(account) if context.place is not None and account else None
 
 
@@ -254,6 +264,7 @@ _PROVIDERS: dict[str, Callable[[GlobalContext], Value | None]] = {
     "aws:resourceorgpaths": lambda context: _paths(_resource_place(context)),
     "aws:assumedroot": _assumed_root,
     "aws:signinsessionarn": _signin_session,
+    "aws:federatedprovider": _provider,
     "aws:tagkeys": _tag_keys,
     "aws:viaawsservice": lambda context: bool(context.call.via),
 }

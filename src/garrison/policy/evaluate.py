@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from garrison.core.principal import Principal
+from garrison.core.principal import OUTSIDE, Principal
 from garrison.policy.compile import CompiledStatement, Policy, PolicySet
 from garrison.policy.decision import DecidedBy, Decision, Outcome
 from garrison.policy.principal import Grant
@@ -149,7 +149,7 @@ class _Question:
         self.get: Getter = request.context.get
         self.kind = request.principal.kind
         self.at: DecidedBy = "identity"
-        if self.kind in {"service", "anonymous"}:
+        if self.kind in OUTSIDE:
             self.inputs = PolicyInputs(NO_POLICIES)
 
     def answer(
@@ -188,7 +188,7 @@ class _Question:
 
     def _by_policies(self, granted: CompiledStatement | None, grant: Grant, *, foreign: bool) -> Decision:
         """What the resource's policy and the caller's own say together."""
-        if self.kind in {"service", "anonymous"}:
+        if self.kind in OUTSIDE:
             return self._from_resource(granted)
         return self._cross_account(granted) if foreign else self._same_account(granted, grant)
 
@@ -203,7 +203,7 @@ class _Question:
         return decision
 
     def _limited_grant(self, found: Granted, *, foreign: bool) -> Decision:
-        if self.kind in {"service", "anonymous"}:
+        if self.kind in OUTSIDE:
             return self.answer("allowed", "grant")
         if found.level is Grant.ACCOUNT or (foreign and not found.trusted):
             return self._by_identity(())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from garrison.core.principal import Principal
+from garrison.core.principal import OUTSIDE, Principal
 from garrison.policy.document import PrincipalElement
 from garrison.policy.variables import Getter
 
@@ -52,7 +52,7 @@ class PrincipalPattern:
             return Grant.DIRECT
         if principal.kind == "service":
             return Grant.DIRECT if principal.service in self.services or "*" in self.services else Grant.NONE
-        return Grant.NONE if principal.kind == "anonymous" else self._named(principal, canonical_id)
+        return Grant.NONE if principal.kind in OUTSIDE else self._named(principal, canonical_id)
 
     def _named(self, principal: Principal, canonical_id: str) -> Grant:
         """How directly the AWS and CanonicalUser entries name an identity of an account."""
@@ -77,7 +77,7 @@ class PrincipalPattern:
         """
         if self.everyone:
             return True
-        if principal.kind in {"service", "anonymous"} or (self.federated and get(FEDERATED_PROVIDER) in self.federated):
+        if principal.kind in OUTSIDE or (self.federated and get(FEDERATED_PROVIDER) in self.federated):
             return self.grant(principal, get, canonical_id) is not Grant.NONE
         if principal.account not in self.accounts and canonical_id not in self.canonical:
             return False

@@ -15,7 +15,7 @@ from fractions import Fraction
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
-from garrison.core.principal import Principal
+from garrison.core.principal import OUTSIDE, Principal
 from garrison.policy.document import Condition, Document, PrincipalElement, Statement
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def reference_authorize(
         return plain
     if _scoped_out(request, inputs):
         return plain
-    if request.principal.kind in {"service", "anonymous"}:
+    if request.principal.kind in OUTSIDE:
         return Answer("allowed", "grant")
     foreign = request.resource_account not in {"", "aws", request.principal.account}
     limits = [("boundary", _documents(inputs.boundary))] if inputs.boundary is not None else []
@@ -79,7 +79,7 @@ def reference_authorize(
 
 def _scoped_out(request: Request, inputs: PolicyInputs) -> bool:
     """Whether a policy that scoped the session down does not allow it: nothing else counts then."""
-    own_policies = request.principal.kind not in {"service", "anonymous"}
+    own_policies = request.principal.kind not in OUTSIDE
     return own_policies and not all(_allows(_documents(level), request) for level in inputs.scopes)
 
 
@@ -91,7 +91,7 @@ def _without_grants(  # noqa: C901, PLR0911 - the whole order of evaluation on o
     resource_policy_decides: bool,
     rcps: tuple[PolicySet, ...],
 ) -> Answer:
-    own_policies = request.principal.kind not in {"service", "anonymous"}
+    own_policies = request.principal.kind not in OUTSIDE
     levels: list[tuple[str, list[Document]]] = [("rcp", _documents(level)) for level in rcps]
     if own_policies:
         levels += [("scp", _documents(level)) for level in inputs.scps]
@@ -195,10 +195,10 @@ def _names(element: PrincipalElement, request: Request) -> str:  # noqa: PLR0911
     caller = request.principal
     if element.everyone or request.context.get("aws:federatedprovider") in element.federated:
         return "direct"
-    if caller.kind == "anonymous":
-        return "none"
     if caller.kind == "service":
         return "direct" if "*" in element.service or caller.service in element.service else "none"
+    if caller.kind in OUTSIDE:
+        return "none"
     if caller.kind != "root" and (caller.arn in element.aws or caller.id in element.aws):
         return "direct"
     if _issuers(caller) & set(element.aws):
@@ -224,10 +224,10 @@ def _spared(element: PrincipalElement, request: Request) -> bool:  # noqa: PLR09
     caller = request.principal
     if element.everyone or request.context.get("aws:federatedprovider") in element.federated:
         return True
-    if caller.kind == "anonymous":
-        return False
     if caller.kind == "service":
         return "*" in element.service or caller.service in element.service
+    if caller.kind in OUTSIDE:
+        return False
     account = any(entry == caller.account or _root_account(entry) == caller.account for entry in element.aws)
     if not account and request.canonical_id not in element.canonical:
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -43,6 +43,8 @@ class Exchange(Struct):
     decision: Decision | None = None
     response: Response | None = None
     error: ServiceError | None = None
+    steps: Iterator[Callable[[Any, Exchange], None]] = iter(())
+    """What is still to be done, in order (``gateway._STEPS``)."""
     waits_for: Callable[[], None] | None = None
     """What must be done beside the loop before the call goes on."""
     page: Awaitable[Response] | None = None

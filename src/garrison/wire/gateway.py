@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeVar
 
 from garrison.audit import Recorder
@@ -33,7 +32,7 @@ from garrison.store import Store
 from garrison.wire import events
 from garrison.wire.asgi import Receive, Send, read_head, write
 from garrison.wire.authorization import authorize_call, declared_checks
-from garrison.wire.beside import OutOfReach, run_before, run_beside
+from garrison.wire.beside import look_beside, look_for_proof
 from garrison.wire.codec import codec
 from garrison.wire.exchange import Exchange
 from garrison.wire.limits import Allowance, Limits
@@ -143,7 +142,7 @@ class Gateway:
     async def _finish(self, exchange: Exchange) -> Response:
         if exchange.page is not None:
             return await exchange.page
-        if exchange.waits_for is not None:
+        while exchange.waits_for is not None:
             await self._wait(exchange, exchange.waits_for)
         return await self._settle(exchange)
 
@@ -224,7 +223,12 @@ class Gateway:
         if refused is not None:
             self._find_route(exchange)
             raise refused
-        for step in _STEPS:
+        exchange.steps = iter(_STEPS)
+        self._go_on(exchange)
+
+    def _go_on(self, exchange: Exchange) -> None:
+        """Take the steps that are left, as far as they go without waiting."""
+        for step in exchange.steps:
             step(self, exchange)
             if exchange.waits_for is not None:
                 return
@@ -233,13 +237,13 @@ class Gateway:
             raise exchange.error
 
     async def _wait(self, exchange: Exchange, work: Callable[[], None]) -> None:
-        """Do what the call waits for on a thread, then take its last step. The loop serves others meanwhile."""
+        """Do what the call waits for on a thread, then take the steps that are left. The loop serves others meanwhile."""
         exchange.waits_for = None
         try:
             await self.aside(work)
             # What others changed meanwhile is heard of before a write acts on it.
             self.store.refresh()
-            self._run(exchange)
+            self._go_on(exchange)
         except Exception as error:  # noqa: BLE001 - as in `handle`
             self._failed(exchange, error)
 
@@ -392,19 +396,6 @@ class Gateway:
             exchange.result = declaration.handler(ctx, exchange.struct)
         exchange.response = _sendable(exchange.codec.encode(found.operation, exchange.result, ctx.request_id))
 
-    def _look_beside(self, exchange: Exchange) -> None:
-        """Find out whether the call waits for somebody else; it is suspended then, and goes on once that is done."""
-        declaration, ctx = exchange.declaration, exchange.ctx
-        if declaration is None or ctx is None:
-            return
-        if declaration.beside is not None and declaration.beside(ctx, exchange.struct):
-            ctx.tx = OutOfReach()
-            exchange.waits_for = partial(run_beside, exchange, declaration, ctx)
-        elif declaration.prepare is not None:
-            work = declaration.prepare(ctx, exchange.struct)
-            if work is not None:
-                exchange.waits_for = partial(run_before, ctx, work)
-
     # Failure, and the end of a call
 
     def _fail(self, exchange: Exchange, error: ServiceError) -> None:
@@ -536,8 +527,9 @@ _STEPS: tuple[Callable[[Gateway, Exchange], None], ...] = (
     Gateway._find_route,  # noqa: SLF001 - the class's own list
     Gateway._authenticate,  # noqa: SLF001
     Gateway._decode,  # noqa: SLF001
+    look_for_proof,
     Gateway._authorize,  # noqa: SLF001
-    Gateway._look_beside,  # noqa: SLF001
+    look_beside,
     Gateway._run,  # noqa: SLF001
 )
 """The life of a request. Every call of every service goes through all of it, in this order."""

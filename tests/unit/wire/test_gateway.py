@@ -50,7 +50,7 @@ def with_handler(monkeypatch: pytest.MonkeyPatch, service: str, name: str, **cha
 
 def test_the_steps_are_these_and_in_this_order():
     names = [step.__name__ for step in module._STEPS]
-    assert names == ["_find_route", "_authenticate", "_decode", "_authorize", "_look_beside", "_run"]
+    assert names == ["_find_route", "_authenticate", "_decode", "look_for_proof", "_authorize", "look_beside", "_run"]
 
 
 def test_a_good_call_is_answered_and_on_record(one: InProcess):
