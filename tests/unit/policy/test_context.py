@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/app"
 ANN = Principal("user", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ann", "AIDAANN", "ann", tags={"Team": "red"})
 SESSION = Session(NOW - 60, NOW + 60, ROLE, "AROAAPP", "app", "job", source_identity="Ann", mfa_at=NOW - 90)
 JOB = Principal("assumed-role", ACCOUNT, f"arn:aws:sts::{ACCOUNT}:assumed-role/app/job", "AROAAPP:job", "app", session=SESSION)
+ANN_WITH_CODE = replace(ANN, session=Session(NOW - 60, NOW + 60, kind="session-token", mfa_at=NOW - 90))
 ROOT = Principal("root", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
 TRAIL = Principal("service", "", "", "", service="cloudtrail.amazonaws.com")
 GUEST = Principal(
@@ -65,8 +67,10 @@ def context(caller: Principal, **changes: Any) -> GlobalContext:
         (ANN, "aws:principalservicename", None),
         (ANN, "aws:multifactorauthpresent", None),
         (ANN, "aws:multifactorauthage", None),
-        (JOB, "aws:multifactorauthpresent", True),
-        (JOB, "aws:multifactorauthage", 90),
+        (ANN_WITH_CODE, "aws:multifactorauthpresent", True),
+        (ANN_WITH_CODE, "aws:multifactorauthage", 90),
+        (JOB, "aws:multifactorauthpresent", False),  # AssumeRole's credentials "do not include MFA information in the context"
+        (JOB, "aws:multifactorauthage", None),
         (GUEST, "aws:multifactorauthpresent", False),
         (GUEST, "aws:multifactorauthage", None),
         (ANN, "aws:tokenissuetime", None),
