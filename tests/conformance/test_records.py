@@ -118,6 +118,7 @@ def run() -> Iterator[Run]:
         found.answers["encoded"] = sealed_denial(house, nobody)
         found.answers["another account"] = another_account(house)
         found.answers["later"] = partial(later, house)
+        found.answers["tick"] = house.worker.tick
         for step in scenario(found.answers):
             declaration = REGISTRY[step.service, step.operation.lower()]
             key = (step.service, step.operation.lower())

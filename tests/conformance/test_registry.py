@@ -113,6 +113,7 @@ def store() -> Iterator[Store]:
 
 
 ARNS: dict[str, Any] = {
+    "Arn": f"arn:aws:iam::{ACCOUNT}:user/name",
     "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/name",
     "PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/name",
     "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/name",

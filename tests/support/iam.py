@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from garrison.core.operation import PREPARED, REGISTRY, Declaration, Target
 from garrison.core.ports import Ports
 from garrison.core.principal import Principal
 from garrison.identity.bootstrap import Bootstrap, create_account
+from garrison.identity.iam.due import due_reports
 from garrison.keys.key_pairs import KeyPairs
 from garrison.keys.keyring import Keyring
 from garrison.keys.web_tokens import TokenKeys
@@ -131,6 +133,35 @@ class Cloud:
         arn = f"arn:aws:sts::{self.account}:assumed-role/work/me"
         self.principal = Principal(kind="assumed-role", account=self.account, arn=arn, id="AROAEXAMPLEEXAMPLE123:me", name="work")
         return self
+
+    def make_reports(self, steps: int = 100) -> int:
+        """What the background does with what was asked for."""
+        flushing: Any = SimpleNamespace(flush=self.store.commit)
+        return due_reports(self.store, flushing, self.now, steps=steps, settled=self.now)
+
+    def happened(self, identity: Mapping[str, Any], action: str, at: float, region: str = "us-east-1", **columns: Any) -> None:
+        """An event as the trail has it, with the action that was decided on."""
+        service, _, name = action.partition(":")
+        row = {"event_source": f"{service}.amazonaws.com", "event_name": name, "account": self.account, **columns}
+        decision = json.dumps({"outcome": "allowed", "action": action})
+        with self.store.writing() as tx:
+            number = (tx.one("SELECT count(*) FROM audit_event") or (0,))[0]
+            tx.run(
+                "INSERT INTO audit_event (chain, seq, hash, event_time, event_id, request_id, event_source, event_name, account,"
+                " region, user_name, access_key_id, read_only, error_code, record, decision)"
+                " VALUES ('chain', ?, ?, ?, ?, '', ?, ?, ?, ?, '', '', 1, '', ?, ?)",
+                number,
+                b"",
+                int(at),
+                str(number),
+                row["event_source"],
+                row["event_name"],
+                row["account"],
+                region,
+                json.dumps({"userIdentity": dict(identity)}),
+                row.get("decision", decision),
+            )
+        self.store.commit()
 
     def row(self, sql: str, *parameters: Any) -> tuple[Any, ...] | None:
         """Look into the store."""

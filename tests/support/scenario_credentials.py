@@ -22,6 +22,7 @@ def credentials(answers: Answers) -> Iterator[Step]:
     yield from _signing_certificates(answers)
     yield from _ssh_public_keys(answers)
     yield from _service_credentials(answers)
+    yield from _reports(answers)
 
 
 def _instance_profiles() -> Iterator[Step]:
@@ -96,3 +97,18 @@ def _service_credentials(answers: Answers) -> Iterator[Step]:
         yield iam("UpdateServiceSpecificCredential", wanted, Status="Inactive", **named)
         yield iam("ResetServiceSpecificCredential", wanted, **named)
         yield iam("DeleteServiceSpecificCredential", wanted._replace(deleted=True), **named)
+
+
+def _reports(answers: Answers) -> Iterator[Step]:
+    """``answers["tick"]`` lets the background do its part."""
+    from tests.support.scenario import IAM, iam  # noqa: PLC0415 - as above
+
+    yield iam("GenerateCredentialReport")
+    answers["tick"]()
+    yield iam("GetCredentialReport")
+    yield iam("ListPoliciesGrantingServiceAccess", Arn=f"{IAM}:role/work", ServiceNamespaces=["iam"])
+    yield iam("GenerateServiceLastAccessedDetails", Arn=f"{IAM}:role/work")
+    answers["tick"]()
+    job = answers["GenerateServiceLastAccessedDetails"]["JobId"]
+    yield iam("GetServiceLastAccessedDetails", JobId=job)
+    yield iam("GetServiceLastAccessedDetailsWithEntities", JobId=job, ServiceNamespace="iam")

@@ -25,6 +25,7 @@ def steps(answers: Answers) -> Iterator[Step]:
     yield from _policies(answers)
     yield from _administration(answers)
     yield from _root_access(answers)
+    yield from _access_report(answers)
     yield from _invitations(answers)
     yield from _transfers(answers)
     yield from _ends(answers)
@@ -164,6 +165,16 @@ def _root_access(answers: Answers) -> Iterator[Step]:
     yield sts("AssumeRoot", TargetPrincipal=made.account, TaskPolicyArn=task)
     yield iam("DisableOrganizationsRootCredentialsManagement", item)
     yield iam("DisableOrganizationsRootSessions", item)
+
+
+def _access_report(answers: Answers) -> Iterator[Step]:
+    """IAM's report on what the accounts of the organization use."""
+    from tests.support.scenario import iam  # noqa: PLC0415 - the scenario imports its parts
+
+    made = Made(answers)
+    yield iam("GenerateOrganizationsAccessReport", EntityPath=f"{made.organization}/{made.root}")
+    answers["tick"]()
+    yield iam("GetOrganizationsAccessReport", JobId=answers["GenerateOrganizationsAccessReport"]["JobId"])
 
 
 def _invitations(answers: Answers) -> Iterator[Step]:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from garrison.api import iam as api
 from garrison.core.arn import parse_arn
 from garrison.core.context import Context
 from garrison.core.operation import Target
+from garrison.core.ports import Transaction
 from garrison.identity.iam import errors
 from garrison.identity.iam.policies import document_of
 from garrison.identity.iam.rows import GroupRow, Owner, RoleRow, UserRow, group_named, role_named, user_named
 from garrison.identity.iam.targets import Asked
+
+
+class Place(Protocol):
+    """Where to look: a call's context, or what the background has of it."""
+
+    @property
+    def tx(self) -> Transaction:
+        """The store."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """Whose identities are meant."""
+        ...
 
 
 class Source(NamedTuple):
@@ -30,7 +45,7 @@ def source_target(ctx: Context, req: Asked) -> Target:
     return Target(req.policy_source_arn, ctx.account)
 
 
-def source_owner(ctx: Context, arn: str) -> Owner:
+def source_owner(ctx: Place, arn: str) -> Owner:
     """The user, group or role of an ARN. Raises InvalidInput where it is none, NoSuchEntity where nobody has it."""
     try:
         parsed = parse_arn(arn)
@@ -52,7 +67,7 @@ def source_owner(ctx: Context, arn: str) -> Owner:
     return owner
 
 
-def identity_sources(ctx: Context, owner: Owner) -> list[Source]:
+def identity_sources(ctx: Place, owner: Owner) -> list[Source]:
     """All identity policies that apply to ``owner``: its own, and for a user those of its groups."""
     found = _of(ctx, owner)
     if owner.kind == "user":
@@ -83,7 +98,7 @@ def excluded(source: Source, exclusion: api.PolicyIdentifier) -> bool:
     return one is not None and source.inline == (one.attachment_type, one.attachment_name, one.policy_name)
 
 
-def _of(ctx: Context, owner: Owner) -> list[Source]:
+def _of(ctx: Place, owner: Owner) -> list[Source]:
     inline = ctx.tx.all(
         "SELECT name, document FROM iam_inline_policy WHERE account = ? AND owner_id = ? ORDER BY name", ctx.account, owner.id
     )

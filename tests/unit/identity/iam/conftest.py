@@ -32,6 +32,8 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     store: Store = request.getfixturevalue("postgres_store")
     yield Cloud(store=store, sealer=_SEALER)
     with store.writing() as tx:
-        for (table,) in tx.all("SELECT tablename FROM pg_tables WHERE tablename LIKE 'i%' OR tablename = 'account'"):
+        for (table,) in tx.all(
+            "SELECT tablename FROM pg_tables WHERE tablename LIKE 'i%' OR tablename IN ('account', 'audit_event')"
+        ):
             tx.run(f"DELETE FROM {table}")  # noqa: S608 - the names of our own tables
     store.commit()
