@@ -102,19 +102,22 @@ def get_account_summary(ctx: Context, _req: object) -> api.GetAccountSummaryResp
             "Roles": number("iam_role"),
             "Policies": number("iam_policy"),
             "PolicyVersionsInUse": number("iam_policy_version"),
-            "AccountAccessKeysPresent": int(number("iam_access_key", "account = ? AND owner_id = ?", ctx.account) > 0),
+            "AccountAccessKeysPresent": int(number("iam_access_key", _ROOTS, ctx.account) > 0),
             "AccountMFAEnabled": int(devices.root),
             "AccountPasswordPresent": number("iam_login_profile", "account = ? AND owner_id = ?", ctx.account),
-            "AccountSigningCertificatesPresent": 0,
-            "InstanceProfiles": 0,
+            "AccountSigningCertificatesPresent": int(number("iam_signing_certificate", _ROOTS, ctx.account) > 0),
+            "InstanceProfiles": number("iam_instance_profile"),
             "MFADevices": devices.virtual,
             "MFADevicesInUse": devices.in_use,
             "Providers": 0,
-            "ServerCertificates": 0,
+            "ServerCertificates": number("iam_server_certificate"),
             "GlobalEndpointTokenVersion": token_version(ctx.tx, ctx.account),
         }
     )
 
+
+_ROOTS = "account = ? AND owner_id = ?"
+"""The root user's own: its id is the account's number."""
 
 _QUOTAS = {
     "UsersQuota": 5000,

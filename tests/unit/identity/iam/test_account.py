@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import botocore.session
 import pytest
 
 from garrison.api import iam as api
+from tests.support.certificates import certificate, private_pem, rsa_key
 from tests.support.iam import ACCOUNT, ALLOW_ALL, TRUST_EC2, Cloud
 
 
@@ -127,3 +129,19 @@ def test_the_summary(cloud: Cloud):
         "VersionsPerPolicyQuota": 5,
     }
     assert (cloud.targets[0].arn, cloud.targets[0].denied_on) == ("*", "on resource: *")
+
+
+def test_the_summary_counts_what_else_there_is(cloud: Cloud):
+    cloud.create_instance_profile(instance_profile_name="web")
+    cloud.upload_signing_certificate(certificate_body=certificate("root", rsa_key()))
+    cloud.upload_server_certificate(
+        server_certificate_name="site", certificate_body=certificate("site", rsa_key()), private_key=private_pem(rsa_key())
+    )
+    found = cloud.get_account_summary().summary_map
+    wanted = {"InstanceProfiles": 1, "AccountSigningCertificatesPresent": 1, "ServerCertificates": 1}
+    assert {name: found[name] for name in wanted} == wanted
+
+
+def test_the_summary_has_every_key_of_the_model(cloud: Cloud):
+    model = botocore.session.get_session().get_service_model("iam")
+    assert set(cloud.get_account_summary().summary_map) == set(model.shape_for("summaryKeyType").enum)  # type: ignore[attr-defined] # a string
