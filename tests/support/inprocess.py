@@ -18,6 +18,7 @@ from garrison import app
 from garrison.config import load_settings
 from garrison.core.context import Call
 from garrison.core.http import Request, Response
+from garrison.wire.messages import read_call
 from tests.support.server import AccessKey
 
 HOST = "127.0.0.1:4566"
@@ -81,12 +82,7 @@ class InProcess:
         """The short way of a request that came whole."""
         answered: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         fresh = replace(request)  # without what it remembers of its headers
-        call = Call(
-            source_ip=source_ip,
-            user_agent=request.header("user-agent"),
-            host=request.header("host"),
-            referer=request.header("referer"),
-        )
+        call = read_call(request, (source_ip, 50000), secure=False, tls=None)
         waiting = self.gateway.enter(fresh, call, answered.set_result)
         if waiting is None:
             return await answered
