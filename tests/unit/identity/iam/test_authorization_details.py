@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -122,3 +123,34 @@ def test_changed_roles_are_read_with_the_names_of_now(cloud: Cloud):
     found = cloud.get_account_authorization_details(filter=["Role"]).role_detail_list
     named = [decoded(role.assume_role_policy_document)["Statement"][0]["Principal"]["AWS"] for role in found]
     assert named == [[users[0].user_id], [f"arn:aws:iam::{ACCOUNT}:user/other"], [users[2].arn]]
+
+
+def test_ten_thousand_users_take_no_more_memory_than_a_page():
+    def peak(users: int) -> int:
+        cloud = Cloud()
+        with cloud.store.writing() as tx:
+            tx.many(
+                "INSERT INTO iam_user (account, user_id, name, path, created, name_folded) VALUES (?, ?, ?, '/', 0, ?)",
+                ((ACCOUNT, f"AIDA{number:017}", f"user{number}", f"user{number}") for number in range(users)),
+            )
+            tx.many(
+                "INSERT INTO iam_inline_policy (account, owner_id, name, document) VALUES (?, ?, 'own', ?)",
+                ((ACCOUNT, f"AIDA{number:017}", LIST_USERS) for number in range(users)),
+            )
+        cloud.store.commit()
+        seen, marker = 0, None
+        tracemalloc.start()
+        try:
+            while True:
+                page = cloud.get_account_authorization_details(max_items=1000, marker=marker)
+                seen, marker = seen + len(page.user_detail_list), page.marker
+                if marker is None:
+                    break
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            cloud.store.close()
+            assert seen == users
+
+    peak(1000)  # what is read once, is
+    assert peak(10_000) < 1.5 * peak(2000)

@@ -1,0 +1,108 @@
+"""Tools that judge an account by its authorization details, unmodified: cloudsplaining and parliament."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clients import boto, other_client, run
+from tests.support.server import Server, clean_environment
+
+WIDE = "arn:aws:iam::aws:policy/IAMFullAccess"
+EC2 = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+)
+
+
+def allow(*actions: str, resource: str = "*") -> str:
+    return json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": resource}]}
+    )
+
+
+@pytest.fixture(scope="module")
+def account(server: Server) -> Iterator[Server]:
+    """Users, a group, a role in an instance profile, and policies of each kind, some of them too wide."""
+    iam = boto(server, "iam")
+    wide = iam.create_policy(PolicyName="tools-wide", PolicyDocument=allow("s3:GetObject", "iam:PassRole", "ec2:RunInstances"))
+    wide = wide["Policy"]["Arn"]
+    iam.create_user(UserName="tools-ann", Tags=[{"Key": "team", "Value": "blue"}])
+    iam.put_user_policy(UserName="tools-ann", PolicyName="tools-inline", PolicyDocument=allow("iam:CreateAccessKey"))
+    iam.create_group(GroupName="tools-crew")
+    iam.add_user_to_group(GroupName="tools-crew", UserName="tools-ann")
+    iam.attach_group_policy(GroupName="tools-crew", PolicyArn=wide)
+    iam.create_role(RoleName="tools-machine", AssumeRolePolicyDocument=EC2)
+    iam.attach_role_policy(RoleName="tools-machine", PolicyArn=WIDE)
+    iam.put_role_policy(RoleName="tools-machine", PolicyName="tools-own", PolicyDocument=allow("s3:NoSuchAction"))
+    iam.create_instance_profile(InstanceProfileName="tools-machine")
+    iam.add_role_to_instance_profile(InstanceProfileName="tools-machine", RoleName="tools-machine")
+    yield server
+    iam.remove_role_from_instance_profile(InstanceProfileName="tools-machine", RoleName="tools-machine")
+    iam.delete_instance_profile(InstanceProfileName="tools-machine")
+    iam.detach_role_policy(RoleName="tools-machine", PolicyArn=WIDE)
+    iam.delete_role_policy(RoleName="tools-machine", PolicyName="tools-own")
+    iam.delete_role(RoleName="tools-machine")
+    iam.delete_user_policy(UserName="tools-ann", PolicyName="tools-inline")
+    iam.remove_user_from_group(GroupName="tools-crew", UserName="tools-ann")
+    iam.detach_group_policy(GroupName="tools-crew", PolicyArn=wide)
+    iam.delete_group(GroupName="tools-crew")
+    iam.delete_user(UserName="tools-ann")
+    iam.delete_policy(PolicyArn=wide)
+
+
+def environment(server: Server, home: Path) -> Mapping[str, str]:
+    """A profile in the two files that every tool reads."""
+    key = server.credentials.admin
+    folder = home / ".aws"
+    folder.mkdir(exist_ok=True)
+    (folder / "config").write_text(f"[profile garrison]\nregion = us-east-1\nendpoint_url = {server.endpoint}\n")
+    (folder / "credentials").write_text(
+        f"[garrison]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    )
+    return clean_environment({"HOME": str(home), "AWS_PROFILE": "garrison"})
+
+
+@pytest.fixture
+def details(account: Server, tmp_path: Path) -> Path:
+    """What `cloudsplaining download` brings: it pages through GetAccountAuthorizationDetails itself."""
+    line = [other_client("cloudsplaining"), "download", "--profile", "garrison", "--output", str(tmp_path)]
+    done = run(line, environment(account, tmp_path), tmp_path)
+    assert done.code == 0, f"{done.out}\n{done.err}"
+    return tmp_path / "garrison.json"
+
+
+def test_cloudsplaining_downloads_and_scans(account: Server, details: Path, tmp_path: Path):
+    downloaded = json.loads(details.read_text())
+    role = next(one for one in downloaded["RoleDetailList"] if one["RoleName"] == "tools-machine")
+    assert [profile["InstanceProfileName"] for profile in role["InstanceProfileList"]] == ["tools-machine"]
+    line = [other_client("cloudsplaining"), "scan", "--input-file", str(details), "--output", str(tmp_path), "--skip-open-report"]
+    done = run(line, environment(account, tmp_path), tmp_path)
+    assert done.code == 0, f"{done.out}\n{done.err}"
+    results: dict[str, Any] = json.loads((tmp_path / "iam-results-garrison.json").read_text())
+    ann = next(one for one in results["users"].values() if one["name"] == "tools-ann")
+    assert list(ann["groups"]) == ["tools-crew"]
+    own = next(one for one in results["inline_policies"].values() if one["PolicyName"] == "tools-inline")
+    escalations = [one["type"] for one in own["PrivilegeEscalation"]["findings"]]
+    assert "CreateAccessKey" in escalations
+    wide = next(one for one in results["customer_managed_policies"].values() if one["PolicyName"] == "tools-wide")
+    assert "s3:GetObject" in wide["DataExfiltration"]["findings"]
+    assert [one["PolicyName"] for one in results["aws_managed_policies"].values()] == ["IAMFullAccess"]
+    found = next(one for one in results["roles"].values() if one["name"] == "tools-machine")
+    assert list(found["aws_managed_policies"].values()) == ["IAMFullAccess"]
+    assert (tmp_path / "iam-report-garrison.html").stat().st_size > 10_000
+
+
+def test_parliament_reads_the_details(account: Server, details: Path, tmp_path: Path):
+    line = [other_client("parliament"), "--auth-details-file", str(details), "--json"]
+    done = run(line, environment(account, tmp_path), tmp_path)
+    findings = [json.loads(text) for text in done.out.splitlines() if text.startswith("{")]
+    assert findings, f"{done.out}\n{done.err}"
+    unknown = [one for one in findings if one["issue"] == "UNKNOWN_ACTION"]
+    assert "s3:NoSuchAction" in json.dumps(unknown), done.out
