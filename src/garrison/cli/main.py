@@ -70,7 +70,7 @@ def _first_words(settings: Settings, listener: Listener, found: FirstCredentials
         "First start. This is shown once:",
         f"  endpoint               {listener.endpoint}",
         f"  account                {found.account}",
-        f"  console sign-in        not built yet: {found.account}, user admin",
+        f"  console                {listener.endpoint}/_console/   (passwords: `garrison root-password`, CreateLoginProfile)",
         f"  access key of `admin`  {found.admin_key[0]}",
         f"  secret                 {found.admin_key[1]}",
         *kept,
@@ -81,7 +81,21 @@ def _first_words(settings: Settings, listener: Listener, found: FirstCredentials
 
 
 def _register() -> None:
-    from garrison.cli import accounts, doctor, explain, keys, mfa, plugin, policy, profile, state, trail, xks  # noqa: PLC0415 - they add themselves to the group above
+    from garrison.cli import (  # noqa: PLC0415 - they add themselves to the group above
+        accounts,
+        credentials,
+        doctor,
+        explain,
+        keys,
+        mfa,
+        plugin,
+        policy,
+        profile,
+        root_password,
+        state,
+        trail,
+        xks,
+    )
 
     for command in (
         profile.init,
@@ -94,6 +108,8 @@ def _register() -> None:
         state.export_,
         state.import_,
         accounts.account,
+        root_password.root_password,
+        credentials.credentials,
         keys.keys,
         mfa.mfa,
         plugin.plugin,

@@ -146,7 +146,7 @@ def test_guessing_locks_and_the_right_password_then_reads_like_a_wrong_one(proce
 
 
 def test_guessing_about_many_users_locks_the_address(process: InProcess, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(passwords, "prove", lambda sign_in, password: password == PASSWORD)
+    monkeypatch.setattr(passwords, "prove", lambda _, password: password == PASSWORD)
     new_user(process, "ann")
     for number in range(attempts.ADDRESS.free):
         browser_of(process, "192.0.2.7").sign_in(process.account, f"user-{number}", "wrong")
