@@ -14,6 +14,8 @@ from garrison.identity.iam import trail_uses
 
 DAYS = 1
 """How long a report is kept."""
+TRACKED_DAYS = 400
+"""How far back reports go (IAM User Guide, "Refine permissions using last accessed information")."""
 PER_ACCOUNT = 100
 """Reports of an account that are kept; the oldest one makes room."""
 RUNNING, DONE, FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
@@ -131,7 +133,10 @@ def oldest(tx: Transaction, until: float) -> Job | None:
 
 
 def make_some(tx: Transaction, job: Job, now: float, makers: dict[Kind, Maker]) -> None:
-    """One step of a report."""
+    """One step of a report. Nothing where another process has done it meanwhile."""
+    found = tx.one("SELECT status, until FROM iam_access_job WHERE account = ? AND job_id = ?", job.account, job.job_id)
+    if found != (RUNNING, job.until):
+        return
     if job.until is None:
         trail_uses.begin(tx)
         _set(tx, job, until=trail_uses.newest(tx))
@@ -145,7 +150,8 @@ def give_up(tx: Transaction, job: Job, now: float) -> None:
 
 
 def forget_old(tx: Transaction, now: float) -> int:
-    """Drop the reports whose time is over; how many."""
+    """Drop the reports whose time is over, and what was tried too long ago to be reported; how many reports."""
+    tx.run("DELETE FROM iam_last_access WHERE at < ?", now - TRACKED_DAYS * 86_400)
     return tx.run("DELETE FROM iam_access_job WHERE status <> ? AND created < ?", RUNNING, now - DAYS * 86_400)
 
 

@@ -71,7 +71,10 @@ def oldest(tx: Transaction) -> tuple[str, str] | None:
 
 
 def make_some(tx: Transaction, account: str, after: str, now: float) -> None:
-    """One step of a report: a page of users, or the end."""
+    """One step of a report: a page of users, or the end. Nothing where another process has done it meanwhile."""
+    found = _find(tx, account)
+    if found is None or (found.state, found.after_id) != (MAKING, after):
+        return
     lines = list(user_lines(tx, account, after, USERS_AT_ONCE))
     for user, line in lines:
         _keep(tx, account, user.name.lower(), user.id, line)

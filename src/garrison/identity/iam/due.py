@@ -23,7 +23,8 @@ def due_reports(store: Store, recorder: Recorder, now: float, *, steps: int, set
     """Do so many steps of the reports that are to be made, at most; how many were done. Raises StoreUnavailable.
 
     ``settled``: until when (seconds since the epoch) every event of the trail is in the store; a report on what was done is begun
-    only when it was asked for before then. Only one process does this work: two would do it twice.
+    only when it was asked for before then. Of two processes that do this work each step is done by one: it is looked at again
+    under the store's lock.
     """
     for done in range(steps):
         found = _next(store, now, settled)

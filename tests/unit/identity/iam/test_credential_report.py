@@ -222,3 +222,20 @@ def test_ten_thousand_users_take_no_more_memory_than_a_page(monkeypatch: pytest.
     assert content.count(b"\n") == 10_001
     assert peak < len(content), "not even the report itself was ever held at once"
     cloud.store.close()
+
+
+def test_two_processes_do_each_step_once(cloud: Cloud, small_pages: None):
+    """On PostgreSQL each node has a background process: what one has seen, the other may have done meanwhile."""
+    for number in range(3):
+        cloud.create_user(user_name=f"u{number}")
+    cloud.generate_credential_report()
+    seen = due._next(cloud.store, cloud.now, cloud.now)
+    assert seen is not None
+    for _ in range(2):
+        due._do(cloud.store, *seen)
+        cloud.store.commit()
+    cloud.make_reports()
+    rows = list(csv.DictReader(io.StringIO(cloud.get_credential_report().content.decode())))
+    assert [row["user"] for row in rows] == ["<root_account>", "u0", "u1", "u2"]
+    late = due._next(cloud.store, cloud.now, cloud.now)
+    assert late is None

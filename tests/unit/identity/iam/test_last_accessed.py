@@ -9,7 +9,7 @@ import pytest
 
 from garrison.api import iam as api
 from garrison.core.errors import CommonError
-from garrison.identity.iam import access_jobs, trail_uses
+from garrison.identity.iam import access_jobs, due, trail_uses
 from tests.support.iam import ACCOUNT, NOW, TRUST_EC2, Cloud
 from tests.support.inprocess import InProcess, between
 
@@ -294,3 +294,21 @@ def test_out_of_the_real_trail():
         assert between(action, "LastAccessedEntity") == arn
     finally:
         house.close()
+
+
+def test_two_processes_make_one_report(peopled: Cloud):
+    peopled.happened(by_user(peopled, "ann"), "kms:Encrypt", NOW + 10)
+    job = peopled.generate_service_last_accessed_details(arn=f"{IAM}:user/ann").job_id
+    while (seen := due._next(peopled.store, peopled.now, peopled.now)) is not None:
+        for _ in range(2):
+            due._do(peopled.store, *seen)
+            peopled.store.commit()
+    found = peopled.get_service_last_accessed_details(job_id=job)
+    assert (found.job_status, found.services_last_accessed[0].last_authenticated) == ("COMPLETED", NOW + 10)
+
+
+def test_four_hundred_days_are_tracked(peopled: Cloud):
+    peopled.happened(by_user(peopled, "ann"), "kms:Encrypt", peopled.now - 401 * 86_400)
+    assert report(peopled, f"{IAM}:user/ann").services_last_accessed[0].last_authenticated is None
+    peopled.happened(by_user(peopled, "ann"), "kms:Encrypt", peopled.now - 399 * 86_400)
+    assert report(peopled, f"{IAM}:user/ann").services_last_accessed[0].last_authenticated is not None
