@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ import garrison.app
 from garrison.core.model import load_model
 from garrison.core.operation import REGISTRY, Declaration
 from garrison.keys.kms.custom.stores import Cluster
+from tests.support import scenario_signin
 from tests.support.house import ACCOUNT, REGION, House, Item, Left
 from tests.support.scenario import CLUSTER, HSM_PASSWORD, MATERIAL, PLAINTEXT, Answers, Step, scenario
 from tests.support.server import AccessKey
@@ -33,6 +34,9 @@ NO_ITEM = {
     "kms:CreateGrant": "grants are no part of a key's configuration item, and no resource of their own in AWS Config",
     "kms:RetireGrant": "the same",
     "kms:RevokeGrant": "the same",
+    "signin:BatchRevokeSessions": "sessions come and go, and are no resources of AWS Config",
+    "signin:CreateOAuth2Token": "the same",
+    "signin:RevokeOAuth2TokenWithIAM": "the same",
 }
 """Writes that change no resource, each with its reason."""
 
@@ -119,10 +123,13 @@ def run() -> Iterator[Run]:
         found.answers["another account"] = another_account(house)
         found.answers["later"] = partial(later, house)
         found.answers["tick"] = house.worker.tick
+        found.answers["code of"] = partial(scenario_signin.code_of, house)
+        scenario_signin.prove(house)
         for step in scenario(found.answers):
             declaration = REGISTRY[step.service, step.operation.lower()]
             key = (step.service, step.operation.lower())
-            record, answer = call(house, step, nobody if declaration.auth == "required" else wrong)
+            tried = step if step.refused is None else replace(step, members=step.refused)
+            record, answer = call(house, tried, nobody if declaration.auth == "required" else wrong)
             found.refused.setdefault(key, []).append(record)
             record, answer = call(house, step, house.admin)
             assert record.code == step.fails, f"{step.service}:{step.operation} must be allowed: {answer.get('Error')}"
@@ -149,6 +156,13 @@ SECRET_MEMBERS = {
     "PrivateKey",
     "PrivateKeyPlaintext",
     "PrivateKeyCiphertextBlob",
+    "code",
+    "codeVerifier",
+    "idToken",
+    "refreshToken",
+    "secretAccessKey",
+    "sessionToken",
+    "token",
     "SharedSecret",
     "SharedSecretCiphertextBlob",
     "Signature",
@@ -219,7 +233,7 @@ def test_a_call_that_is_refused_leaves_one_event_and_no_change(declaration: Decl
     """Refused by policy; where no policy is asked, for a signature that is not the key's."""
     records = run.refused.get(declaration.key)
     assert records, "no step of the scenario calls it"
-    signed = declaration.auth != "required"
+    signed = declaration.auth != "required" and declaration.proves is None
     for record in records:
         assert record.code in ({"SignatureDoesNotMatch"} if signed else {"AccessDenied", "AccessDeniedException"})
         assert (len(record.events), record.added, record.items) == (1, 1, [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -57,6 +57,8 @@ class House:
         self.admin = AccessKey(*self.first.admin_key)
         self._session = boto3.Session(botocore_session=isolated_session(), region_name=REGION)
         self._clients: dict[tuple[str, AccessKey], Any] = {}
+        self.hooks: dict[str, Callable[..., Any]] = {}
+        """What new clients call, by the name of botocore's event."""
 
     def client(self, service: str, key: AccessKey | None = None) -> Any:
         """A boto3 client whose requests are answered by this house (default: the admin user's)."""
@@ -75,6 +77,8 @@ class House:
             config=botocore.config.Config(retries={"total_max_attempts": 1}),
         )
         client.meta.events.register("before-send", self._answer)
+        for name, hook in self.hooks.items():
+            client.meta.events.register(name, hook)
         return client
 
     def _answer(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:

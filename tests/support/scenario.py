@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.support import scenario_organizations
+from tests.support import scenario_organizations, scenario_signin
 from tests.support.house import ACCOUNT, REGION
 from tests.support.importing import wrap
 from tests.support.scenario_credentials import credentials
@@ -48,6 +48,8 @@ class Step:
     item: Wanted | None = None
     fails: str = ""
     """The code that the operation always answers, where it has no meaning outside AWS."""
+    refused: dict[str, Any] | None = None
+    """Of a request that proves by itself who calls: the same by somebody who may not."""
 
 
 Answers = dict[str, Any]
@@ -77,6 +79,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _imports(answers)
     yield from _regions(answers)
     yield from scenario_organizations.steps(answers)
+    yield from scenario_signin.steps(answers)
     yield Step("cloudtrail", "LookupEvents", {"MaxResults": 5})
     yield from _ends(answers)
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from garrison.identity.signin import oauth
+from garrison.identity.signin import listing, oauth, token_status
 
-__all__ = ["oauth"]
+__all__ = ["listing", "oauth", "token_status"]

@@ -18,6 +18,8 @@ from garrison.identity.signin.dpop import encoded
 from garrison.identity.signin.sessions import Session
 
 OVERLAP_SECONDS = 30
+PREFIX = "ASOR"
+"""As AWS's refresh tokens begin: what leaks of them is found by it."""
 _PURPOSE = "refresh-token"
 
 
@@ -36,11 +38,14 @@ class Refresh(NamedTuple):
 
 def seal(sealer: Sealer, session_id: str, generation: int) -> str:
     """The refresh token of a session after so many refreshes."""
-    return encoded(sealer.seal(_PURPOSE, msgspec.msgpack.encode(Refresh(session_id, generation))))
+    return PREFIX + encoded(sealer.seal(_PURPOSE, msgspec.msgpack.encode(Refresh(session_id, generation))))
 
 
 def unseal(sealer: Sealer, token: str) -> Refresh | None:
     """What a refresh token says; None where it is none of ours."""
+    if not token.startswith(PREFIX):
+        return None
+    token = token.removeprefix(PREFIX)
     try:
         blob = urlsafe_b64decode((token + "=" * (-len(token) % 4)).encode("ascii"))
         return msgspec.msgpack.decode(sealer.unseal(_PURPOSE, blob), type=Refresh)
