@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ from PIL import Image
 
 from tests.support.chromium import Chromium, chromium
 from tests.support.clients import boto
-from tests.support.server import Server
+from tests.support.server import Server, clean_environment
 
 PASSWORD = "Correct-horse-battery-1"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -121,3 +124,22 @@ def test_another_browser_without_the_key_stays_outside(server: Server, browser: 
         other.press("use-passkey", "#passkey-message:not([hidden])")
         other.open(address(server))
         assert other.has("#sign-in")
+
+
+def test_a_command_line_is_allowed_by_the_browser(server: Server, browser: Chromium, tmp_path: Path):
+    """The form's answer leads out of our pages, to a port of the loopback: our own content security policy must let it."""
+    new_user(server, "browser-cli")
+    line = [*server.program, "credentials", "--endpoint", address(server, ""), "--no-browser"]
+    environment = clean_environment({"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")})
+    process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    found = re.search(r"http\S+", process.stderr.readline())
+    assert found
+    browser.open(found[0])
+    browser.fill(account=server.account_id, user="browser-cli", password=PASSWORD)
+    browser.press("sign-in", "#allow")
+    assert browser.text("#arn") == f"arn:aws:iam::{server.account_id}:user/browser-cli"
+    browser.press("allow", "pre, body")
+    output, said = process.communicate(timeout=60)
+    assert json.loads(output)["AccessKeyId"].startswith("ASIA"), said
+    assert not browser.complaints_of_policy()

@@ -70,7 +70,7 @@ def _first_words(settings: Settings, listener: Listener, found: FirstCredentials
         "First start. This is shown once:",
         f"  endpoint               {listener.endpoint}",
         f"  account                {found.account}",
-        f"  console                {listener.endpoint}/_console/   (passwords: `garrison root-password`, CreateLoginProfile)",
+        f"  console sign-in        {listener.endpoint}/_console/   (passwords: `garrison root-password`, CreateLoginProfile)",
         f"  access key of `admin`  {found.admin_key[0]}",
         f"  secret                 {found.admin_key[1]}",
         *kept,

@@ -22,6 +22,7 @@ log = logging.getLogger("garrison.console")
 
 Page = Callable[[Site, Visit], Awaitable[Response]]
 FOLDER = "/_console"
+_NAMES = frozenset({"signin", "console"})
 
 
 class _Route(NamedTuple):
@@ -77,17 +78,25 @@ class Console:
 
     def __call__(self, request: Request, call: Call) -> Awaitable[Response] | None:
         """The answer to a browser; None for what is an API's."""
-        path = request.path
-        if path.startswith(FOLDER):
-            ours = path == FOLDER or path.startswith(HOME)
-        elif path == "/":
-            # A browser that was only told the address; an API's client sends no such thing.
-            ours = request.method == "GET" and not request.query and "text/html" in request.header("accept")
-        else:
-            ours = path in {authorize.PATH, CONFIRMATION} or (path == sign_in_tokens.PATH and sign_in_tokens.is_ours(request))
-        if not ours or request.header("authorization").startswith("AWS4-") or "X-Amz-Signature=" in request.query:
+        if not self._is_ours(request) or self._is_a_buckets(call.host):
+            return None
+        if request.header("authorization").startswith("AWS4-") or "X-Amz-Signature=" in request.query:
             return None
         return self._answer(request, call)
+
+    def _is_ours(self, request: Request) -> bool:
+        path = request.path
+        if path.startswith(FOLDER):
+            return path == FOLDER or path.startswith(HOME)
+        if path == "/":
+            # A browser that was only told the address; an API's client sends no such thing.
+            return request.method == "GET" and not request.query and "text/html" in request.header("accept")
+        return path in {authorize.PATH, CONFIRMATION} or (path == sign_in_tokens.PATH and sign_in_tokens.is_ours(request))
+
+    def _is_a_buckets(self, host: str) -> bool:
+        """Whether the name is a bucket's, in which our paths are names of objects; ``signin`` and ``console`` are our own."""
+        parts = self.site.gateway.router.hosts.parts(host)
+        return bool(parts.bucket) and not _NAMES.intersection(parts.labels)
 
     async def _answer(self, request: Request, call: Call) -> Response:
         gateway = self.site.gateway

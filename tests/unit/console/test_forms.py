@@ -282,3 +282,13 @@ def test_an_apis_requests_are_not_pages(process: InProcess):
     assert signed.status != 303
     assert browser_of(process).get("/", accept="text/html").location == "/_console/"
     assert browser_of(process).get("/").header("location") == ""
+
+
+def test_in_a_bucket_of_a_virtual_host_our_paths_are_names_of_objects(process: InProcess):
+    for host in ("site.s3.localhost:4566", "site.localhost:4566", "site.s3.us-east-1.amazonaws.com"):
+        for path in ("/_console/sign-in", "/v1/authorize", "/"):
+            answer = process.send(Request("GET", path, "", [("host", host), ("accept", "text/html")]))
+            assert not any(name == "content-security-policy" for name, _ in answer.headers), (host, path)
+            assert answer.status != 303
+    for host in ("signin.localhost:4566", "us-east-1.signin.aws.amazon.com", "garrison.example", "[::1]:4566"):
+        assert process.send(Request("GET", "/_console/sign-in", "", [("host", host)])).status == 200
