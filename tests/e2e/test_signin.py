@@ -201,7 +201,7 @@ def test_any_tool_gets_credentials_by_credential_process(
 ):
     options = ("--tls",) if scheme == "https" else ()
     server = new_server(scheme=scheme, options=options).start()
-    verify = {"verify": str(server.data_dir / "tls" / "ca.pem")} if scheme == "https" else {}
+    verify: dict[str, Any] = {"verify": str(server.data_dir / "tls" / "ca.pem")} if scheme == "https" else {}
     iam = boto(server, "iam", **verify)
     iam.create_user(UserName="ann")
     iam.create_login_profile(UserName="ann", Password=PASSWORD)
@@ -232,3 +232,19 @@ def test_any_tool_gets_credentials_by_credential_process(
 
     process.run("--forget")
     assert not list((tmp_path / "state" / "garrison" / "sessions").glob("*.json"))
+
+
+def test_on_postgresql_too(new_server: ServerFactory, postgres_url: str, tmp_path: Path):
+    server = new_server(store=postgres_url, workers=2).start()
+    arn = new_user(server, "ann", LOCAL_DEVELOPMENT)
+    browser = browser_at(server)
+    assert browser.sign_in(server.account_id, "ann", "wrong").status == 403
+    assert browser.sign_in("a\x7fb", "ann", "wrong").status == 400
+    assert browser.sign_in(server.account_id, "ann", PASSWORD).status == 303
+    assert browser.get("/_console/").texts["arn"] == arn
+    process = Process(server, tmp_path)
+    made = process.sign_in(browser, server.account_id, "ann")
+    document = json.loads(process.kept.read_text(encoding="utf-8"))
+    document["tokens"]["expires_at"] = 0
+    process.kept.write_text(json.dumps(document), encoding="utf-8")
+    assert process.run()["AccessKeyId"] != made["AccessKeyId"]

@@ -13,6 +13,7 @@ import os
 import time
 import webbrowser
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,8 @@ def _kept(path: Path) -> tuple[ProofKey, Tokens] | None:
 
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return ProofKey.from_pem(document["key"]), Tokens(**document["tokens"])
+        tokens = Tokens(**document["tokens"])
+        return ProofKey.from_pem(str(document["key"])), replace(tokens, expires_at=float(tokens.expires_at))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
