@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,11 +31,14 @@ from garrison.core.ports import Ports, Transaction
 from garrison.core.principal import Principal
 from garrison.explaining import told
 from garrison.identity.bootstrap import Accounts, create_account
+from garrison.identity.federation.https import Fetcher
+from garrison.identity.federation.issuers import Issuers
 from garrison.identity.iam import managed
 from garrison.identity.iam.due import due_reports
 from garrison.identity.outbound import published
 from garrison.identity.principals import Principals
 from garrison.keys import sigv4a
+from garrison.keys.assertions import Assertions
 from garrison.keys.attestation import RootsError, read_roots
 from garrison.keys.custody import Custody, Secrets, custody_of
 from garrison.keys.key_pairs import KeyPairs
@@ -360,6 +364,17 @@ def key_stores(state: State) -> LiveStores:
     return LiveStores(state.store, state.keyring, client=client, clusters=clusters)
 
 
+def issuers(settings: Settings) -> Issuers:
+    """The keys of OpenID Connect issuers, and how they are fetched. Raises ConfigError."""
+    if settings.oidc_authorities is not None:
+        try:
+            ssl.create_default_context(cafile=str(settings.oidc_authorities))
+        except OSError as error:  # ssl.SSLError is one
+            msg = f"the authorities `{settings.oidc_authorities}` cannot be used: {error.strerror or error}"
+            raise ConfigError(msg) from error
+    return Issuers(Fetcher(settings.oidc_authorities, loopback=settings.oidc_loopback), settings.oidc_files)
+
+
 def build_worker(state: State, slot: int) -> Worker:
     """Put the rooms together for one worker process."""
     recorder = Recorder(state.store, state.data_dir, state.keyring, slot)
@@ -373,6 +388,8 @@ def build_worker(state: State, slot: int) -> Worker:
         attestation_roots=attestation_roots(state.settings),
         tokens=TokenKeys(state.keyring),
         key_pairs=KeyPairs(),
+        issuers=issuers(state.settings),
+        assertions=Assertions(state.keyring),
         public_url=state.settings.public_url,
     )
     internal = InternalPaths(

@@ -84,6 +84,12 @@ class Settings:
     """Seconds that an external key store proxy has for one request."""
     hsm_clusters: Path | None = None
     """TOML file that says which PKCS#11 token each CloudHsmClusterId stands for."""
+    oidc_keys: str = ""
+    """Files with the keys of OpenID Connect issuers that are not asked for them: `URL=PATH` of a JWKS, separated by commas."""
+    oidc_authorities: Path | None = None
+    """Certificate authorities, PEM, that OpenID Connect issuers are trusted by, beside those of the system."""
+    oidc_loopback: bool = False
+    """Take OpenID Connect issuers at `http://` addresses of this machine."""
 
     @property
     def database(self) -> str | Path:
@@ -110,6 +116,17 @@ class Settings:
             if not (name and equals and host and colon) or not 0 < int(port) < 65536:
                 raise ValueError(route)
             found[name] = (host.strip("[]"), int(port))
+        return found
+
+    @property
+    def oidc_files(self) -> dict[str, Path]:
+        """``oidc_keys`` by URL. Raises ValueError where it has not the form."""
+        found: dict[str, Path] = {}
+        for entry in filter(None, self.oidc_keys.split(",")):
+            url, equals, path = entry.strip().partition("=")
+            if not (equals and path and url.startswith(("https://", "http://"))):
+                raise ValueError(entry)
+            found[url] = _path(path)
         return found
 
     @property
@@ -265,6 +282,14 @@ def _has_routes(settings: Settings) -> bool:
     return True
 
 
+def _has_files(settings: Settings) -> bool:
+    try:
+        _ = settings.oidc_files
+    except ValueError:
+        return False
+    return True
+
+
 def _check_values(settings: Settings) -> None:
     for wrong, problem in _problems(settings):
         if wrong:
@@ -287,6 +312,7 @@ def _problems(settings: Settings) -> Iterator[tuple[bool, str]]:
     yield bool(settings.store) and not re.match(r"postgres(ql)?://", settings.store), "store is no postgresql:// URL"
     yield (settings.tls_cert is None) != (settings.tls_key is None), "tls_cert and tls_key go together"
     yield not _has_routes(settings), f"xks_routes `{settings.xks_routes}` has not the form NAME=ADDRESS:PORT"
+    yield not _has_files(settings), f"oidc_keys `{settings.oidc_keys}` has not the form URL=PATH"
     for name in _LIMITS:
         yield getattr(settings, name) <= 0, f"{name} must be more than 0, was {getattr(settings, name)}"
     yield (

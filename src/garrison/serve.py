@@ -108,6 +108,7 @@ def serve(settings: Settings, announce: Callable[[Listener, app.FirstCredentials
         app.check_credentials_file(settings.credentials_file)
     app.attestation_roots(settings)  # found out before anything is started
     app.beyond(settings)
+    app.issuers(settings)
     # The socket first: an address that is taken must not cost the first start's secrets, which are shown once.
     listener = listen(settings)
     if settings.dev:

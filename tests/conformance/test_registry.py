@@ -21,6 +21,7 @@ from garrison.core.model import Member, load_model
 from garrison.core.operation import REGISTRY, Declaration
 from garrison.core.ports import Ports
 from garrison.core.principal import Principal
+from garrison.identity.federation.issuers import Issuers
 from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
 from garrison.keys.keyring import Keyring
@@ -122,6 +123,9 @@ ARNS: dict[str, Any] = {
     "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/name",
     "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/name",
     "AliasName": "alias/name",
+    "OpenIDConnectProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/name",
+    "SAMLProviderArn": f"arn:aws:iam::{ACCOUNT}:saml-provider/name",
+    "Url": "https://name.example",
     "AccountId": ACCOUNT,
     "ChildId": "ou-ab12-a1b2c3d4",
     "DestinationParentId": "ou-ab12-a1b2c3d4",
@@ -202,7 +206,9 @@ def test_action_resource_and_condition_keys_are_in_the_reference(declaration: De
         principal=Principal(kind="user", account=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:user/name", id="AIDANAME", name="name"),
         call=Call(source_ip="127.0.0.1"),
         tx=store.reading(),
-        ports=Ports(sealer=sealer, keys=LiveKeys(store, sealer), principals=Principals(store, sealer, managed.document)),
+        ports=Ports(
+            sealer=sealer, keys=LiveKeys(store, sealer), principals=Principals(store, sealer, managed.document), issuers=Issuers()
+        ),
     )
     if f"{declaration.service}:{name}-{'all' if everything else 'required'}" in RAISES:
         with pytest.raises(ServiceError):

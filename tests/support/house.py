@@ -50,7 +50,9 @@ class House:
     def __init__(self, settings: Settings | None = None) -> None:
         """``settings``: where its state is kept; in memory without them."""
         nowhere = Path("/nonexistent")
-        in_memory = Settings(data_dir=nowhere, root_key_file=nowhere / "root.key", dev=True, account=ACCOUNT, region=REGION)
+        in_memory = Settings(
+            data_dir=nowhere, root_key_file=nowhere / "root.key", dev=True, account=ACCOUNT, region=REGION, oidc_loopback=True
+        )
         self.state = open_state(settings or in_memory, 0, first=settings is not None)
         self.first: FirstCredentials = first_start(self.state)
         self.worker: Worker = build_worker(self.state, 0)

@@ -16,7 +16,9 @@ from garrison.core.operation import PREPARED, REGISTRY, Declaration, Target
 from garrison.core.ports import Ports
 from garrison.core.principal import Principal
 from garrison.identity.bootstrap import Bootstrap, create_account
+from garrison.identity.federation.issuers import Issuers
 from garrison.identity.iam.due import due_reports
+from garrison.keys.assertions import Assertions
 from garrison.keys.key_pairs import KeyPairs
 from garrison.keys.keyring import Keyring
 from garrison.keys.web_tokens import TokenKeys
@@ -118,7 +120,13 @@ class Cloud:
             principal=self.principal,
             call=Call(source_ip="192.0.2.1"),
             tx=tx,
-            ports=Ports(sealer=self.sealer, tokens=TokenKeys(self.sealer), key_pairs=KeyPairs()),
+            ports=Ports(
+                sealer=self.sealer,
+                tokens=TokenKeys(self.sealer),
+                key_pairs=KeyPairs(),
+                issuers=Issuers(),
+                assertions=Assertions(self.sealer),
+            ),
             random=self.random,
         )
 

@@ -11,6 +11,7 @@ from tests.support import scenario_organizations, scenario_signin
 from tests.support.house import ACCOUNT, REGION
 from tests.support.importing import wrap
 from tests.support.scenario_credentials import credentials
+from tests.support.scenario_federation import federation
 from tests.support.scenario_mfa import passwords_and_devices
 from tests.support.scenario_outbound import outbound
 
@@ -71,6 +72,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from passwords_and_devices(answers)
     yield from _temporary_credentials(answers)
     yield from outbound()
+    yield from federation()
     yield from _keys(answers)
     yield from _uses_of_keys(answers)
     yield from _grants(answers)

@@ -44,6 +44,9 @@ _HELP = {
     "xks_authorities": "Certificate authorities, PEM, that external key store proxies are trusted by.",
     "xks_timeout": "Seconds that an external key store proxy has for one request.",
     "hsm_clusters": "TOML file: the PKCS#11 token of each CloudHsmClusterId.",
+    "oidc_keys": "URL=PATH, comma-separated: JWKS files of OpenID Connect issuers that are not asked.",
+    "oidc_authorities": "Certificate authorities, PEM, that OpenID Connect issuers are trusted by, beside the system's.",
+    "oidc_loopback": "Take OpenID Connect issuers at http:// addresses of this machine.",
 }
 
 STATE = ("data_dir", "root_key_file", "root_key", "passphrase_file", "passphrase_fd", "store")

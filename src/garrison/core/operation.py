@@ -41,6 +41,8 @@ class Target(Struct, frozen=True):
     """What a denial says instead of ``on resource: <arn>``, where AWS does not name it; without a space before or after."""
     denied_because: str = ""
     """What a denial says after ``because``, where the true reason would tell a stranger whether the resource exists."""
+    denied_tersely: bool = False
+    """Whether a denial names the action alone, as AWS's do to callers without credentials."""
 
 
 class Check(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -108,6 +108,32 @@ class KeyPairs(Protocol):
         ...
 
 
+class Encrypted(NamedTuple):
+    """The parts of an element that is encrypted by W3C's XML Encryption; algorithms by their URIs."""
+
+    transport: str
+    """How the content key is wrapped."""
+    digest: str
+    """Of OAEP; empty: SHA-1."""
+    mask: str
+    """The mask generation function of OAEP; empty: with SHA-1."""
+    wrapped: bytes
+    cipher: str
+    content: bytes
+
+
+class Assertions(Protocol):
+    """Private keys that open encrypted SAML assertions. In the clear they are in the keys room alone."""
+
+    def keep(self, pem: str, associated: bytes) -> bytes:
+        """A private RSA key (PEM, unencrypted), sealed. Takes up to a quarter of a second. Raises ValueError."""
+        ...
+
+    def decrypt(self, sealed: Sequence[bytes], associated: bytes, encrypted: Encrypted) -> bytes:
+        """What one of the sealed keys opens. Raises ValueError, the same one whatever is wrong."""
+        ...
+
+
 @dataclass(slots=True)
 class Ports:
     """The ports of this process."""
@@ -128,5 +154,9 @@ class Ports:
     """keys.web_tokens: signs tokens for external services (``TokenKeys``)."""
     key_pairs: KeyPairs | None = None
     """keys.key_pairs: reads private keys that callers bring."""
+    issuers: Any = None
+    """identity.federation: the keys of OpenID Connect issuers (``Issuers``)."""
+    assertions: Assertions | None = None
+    """keys.assertions: opens encrypted SAML assertions."""
     public_url: str = ""
     """Where others reach this server, without a slash at the end; empty: where a call came to."""

@@ -79,6 +79,8 @@ def authorize_call(checks: Iterator[Check], ctx: Context, inputs: PolicyInputs) 
 def _denial(decision: Decision, principal: Principal, check: Check) -> str:
     """AWS's sentence; where the target says so, without what would tell a stranger that it exists."""
     target = check.target
+    if target.denied_tersely:
+        return f"Not authorized to perform {check.action}"
     usual = denied_message(decision, principal.arn, check.action, target.arn)
     if not target.denied_on:
         return usual

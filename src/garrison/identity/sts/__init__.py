@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from garrison.identity.sts import assume_role, assume_root, caller, federation, messages, scoped, session_token, web_identity_out
+from garrison.identity.sts import (
+    assume_role,
+    assume_root,
+    caller,
+    federation,
+    messages,
+    scoped,
+    session_token,
+    web_identity,
+    web_identity_out,
+)
 
-__all__ = ["assume_role", "assume_root", "caller", "federation", "messages", "scoped", "session_token", "web_identity_out"]
+__all__ = [
+    "assume_role",
+    "assume_root",
+    "caller",
+    "federation",
+    "messages",
+    "scoped",
+    "session_token",
+    "web_identity",
+    "web_identity_out",
+]

@@ -7,7 +7,6 @@ within a house, and whom to trust beside the public authorities.
 from __future__ import annotations
 
 import http.client
-import io
 import socket
 import ssl
 import threading
@@ -15,6 +14,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from garrison.core.timed import TimedSocket
 
 LARGEST = 64 * 1024
 """Bytes of an answer: 4,300 bytes of ciphertext in Base64 and a margin, many times over."""
@@ -54,47 +55,10 @@ class Routes:
         return made
 
 
-class _Timed:
-    """A connected socket each of whose waits ends at one deadline: what ``http.client`` needs of a socket."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self.deadline = 0.0
-
-    def wait_no_longer(self) -> None:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
-
-    def sendall(self, data: bytes) -> None:
-        self.wait_no_longer()
-        self._sock.sendall(data)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self, self._sock))
-
-    def close(self) -> None:
-        self._sock.close()
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, timed: _Timed, sock: socket.socket) -> None:
-        self._timed = timed
-        self._sock = sock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's own buffer type is private
-        self._timed.wait_no_longer()
-        return self._sock.recv_into(buffer)
-
-
 @dataclass(slots=True)
 class _Connection:
     http: http.client.HTTPConnection
-    timed: _Timed
+    timed: TimedSocket
     used: float
     """When it was last used, in monotonic seconds."""
 
@@ -158,7 +122,7 @@ class Https:
             raise SlowError from None
         except OSError as error:
             raise ConnectError from error
-        timed = _Timed(self._secured(sock, host, deadline))
+        timed = TimedSocket(self._secured(sock, host, deadline))
         made = http.client.HTTPConnection(host)
         made.auto_open = 0
         made.sock = timed
