@@ -151,6 +151,8 @@ SECRET_MEMBERS = {
     "SecretAccessKey",
     "SessionToken",
     "WebIdentityToken",
+    "SAMLAssertion",
+    "AddPrivateKey",
     "Plaintext",
     "CiphertextBlob",
     "PrivateKey",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tests.support.house import ACCOUNT
-from tests.support.idp_oidc import CLIENT, OidcIdp
+from tests.support.idp_oidc import CLIENT, OidcIdp, rsa_key
+from tests.support.idp_saml import SamlIdp, certificate, metadata, private_pem
 
 if TYPE_CHECKING:
     from tests.support.scenario import Step
@@ -23,6 +24,7 @@ def federation() -> Iterator[Step]:
     """Both kinds of provider, from making to deleting."""
     with OidcIdp() as idp:
         yield from _oidc(idp)
+    yield from _saml()
 
 
 def _oidc(idp: OidcIdp) -> Iterator[Step]:
@@ -53,3 +55,30 @@ def _oidc(idp: OidcIdp) -> Iterator[Step]:
     yield Step("sts", "AssumeRoleWithWebIdentity", wanted, refused=stranger)
     yield iam("DeleteRole", role._replace(deleted=True), RoleName="vouched-for")
     yield iam("DeleteOpenIDConnectProvider", item._replace(tags={}, deleted=True), **named)
+
+
+def _saml() -> Iterator[Step]:
+    from tests.support.scenario import Step, Wanted, document, iam  # noqa: PLC0415 - that file goes through these steps
+
+    arn = f"{IAM}:saml-provider/corp"
+    item = Wanted("AWS::IAM::SAMLProvider", arn, tags=TAGS)
+    named: dict[str, Any] = {"SAMLProviderArn": arn}
+    text = metadata(certificate()[1])
+    yield iam("CreateSAMLProvider", item, Name="corp", SAMLMetadataDocument=text, Tags=TAG_LIST)
+    yield iam("UpdateSAMLProvider", item, AddPrivateKey=private_pem(rsa_key(9)), AssertionEncryptionMode="Allowed", **named)
+    yield iam("TagSAMLProvider", item._replace(tags=MORE), Tags=[{"Key": "more", "Value": "x"}], **named)
+    yield iam("ListSAMLProviderTags", **named)
+    yield iam("UntagSAMLProvider", item, TagKeys=["more"], **named)
+    yield iam("GetSAMLProvider", **named)
+    yield iam("ListSAMLProviders")
+    trust = document(
+        Principal={"Federated": arn}, Action="sts:AssumeRoleWithSAML", Condition={"StringEquals": {"saml:sub": "admin"}}
+    )
+    role = Wanted("AWS::IAM::Role", ROLE)
+    yield iam("CreateRole", role, RoleName="vouched-for", AssumeRolePolicyDocument=trust)
+    idp = SamlIdp(ROLE, arn, subject="admin")
+    wanted = {"RoleArn": ROLE, "PrincipalArn": arn, "SAMLAssertion": idp.encoded()}
+    stranger = {**wanted, "SAMLAssertion": idp.with_(subject="stranger").encoded()}
+    yield Step("sts", "AssumeRoleWithSAML", wanted, refused=stranger)
+    yield iam("DeleteRole", role._replace(deleted=True), RoleName="vouched-for")
+    yield iam("DeleteSAMLProvider", item._replace(tags={}, deleted=True), **named)

@@ -11,10 +11,10 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, RSAKey
 
 ALGORITHMS: Final[Mapping[str, str]] = {
     "RS256": "RSA",
@@ -89,8 +89,11 @@ def _read(jwk: Mapping[str, Any]) -> PublicKey | None:
         return None
     if kind == "RSA" and _bits(str(public["n"])) not in _RSA_BITS:
         return None
+    from joserfc.errors import JoseError  # noqa: PLC0415 - loading it costs a twentieth of a start
+    from joserfc.jwk import ECKey, RSAKey  # noqa: PLC0415 - the same
+
     try:
-        key = RSAKey.import_key(public) if kind == "RSA" else ECKey.import_key(public)  # type: ignore[arg-type] # checked: strings
+        key: RSAKey | ECKey = RSAKey.import_key(public) if kind == "RSA" else ECKey.import_key(public)  # type: ignore[arg-type] # checked: strings
         family = _family(key)
     except (JoseError, ValueError, KeyError, TypeError):
         return None
@@ -112,7 +115,8 @@ def _signs(jwk: Mapping[str, Any]) -> bool:
 
 
 def _family(key: RSAKey | ECKey) -> str | None:
-    if isinstance(key, RSAKey):
-        return "RSA" if key.public_key.public_numbers().e >= 3 else None
-    curve = str(key.as_dict()["crv"])
+    public = key.as_dict()
+    if public["kty"] == "RSA":
+        return "RSA" if key.public_key.public_numbers().e >= 3 else None  # type: ignore[union-attr] # of an RSA key
+    curve = str(public["crv"])
     return curve if curve in ALGORITHMS.values() else None

@@ -16,13 +16,13 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
-
-from joserfc import jws
-from joserfc.errors import JoseError
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from garrison.api import sts as api
 from garrison.identity.federation.keysets import ALGORITHMS, Keys
+
+if TYPE_CHECKING:
+    from joserfc.jws import JWSRegistry
 
 MAX_CHARACTERS = 20_000
 LEEWAY = 300
@@ -81,6 +81,9 @@ def read(text: str) -> Unverified:
 
 def verify(token: Unverified, keys: Keys) -> Claims:
     """The claims, once one of the issuer's keys proves them. Raises InvalidIdentityToken."""
+    from joserfc import jws  # noqa: PLC0415 - loading it costs a twentieth of a start
+    from joserfc.errors import JoseError  # noqa: PLC0415 - the same
+
     fitting = keys.fitting(token.kid, token.algorithm)
     if not fitting:
         refuse(NO_KEY)
@@ -182,9 +185,11 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _registry(algorithm: str) -> jws.JWSRegistry:
+def _registry(algorithm: str) -> JWSRegistry:
     """For one algorithm, the one in the token's header, which was found to be one of ours."""
-    registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+    from joserfc.jws import JWSRegistry  # noqa: PLC0415 - as above
+
+    registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
     registry.max_header_length = MAX_CHARACTERS
     registry.max_signature_length = MAX_CHARACTERS
     return registry

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.idp_oidc import OidcIdp
-from tests.support.vouched import Cloud
+from tests.support.vouched import Cloud, SamlCloud
 
 
 @pytest.fixture
@@ -19,5 +19,12 @@ def idp() -> Iterator[OidcIdp]:
 @pytest.fixture
 def cloud(idp: OidcIdp) -> Iterator[Cloud]:
     made = Cloud(idp)
+    yield made
+    made.house.close()
+
+
+@pytest.fixture
+def saml() -> Iterator[SamlCloud]:
+    made = SamlCloud()
     yield made
     made.house.close()
