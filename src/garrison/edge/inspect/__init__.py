@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from garrison.edge.inspect.acl import CompiledAcl, body_limit, compile_acl
 from garrison.edge.inspect.errors import InvalidParameter, MissingDetector
 from garrison.edge.inspect.groups import Context, Detectors, Finding, Location, ManagedGroup, Resources
+from garrison.edge.inspect.patterns import PatternCache
+from garrison.edge.inspect.rates import RateTable
 from garrison.edge.inspect.request import WebRequest
 from garrison.edge.inspect.state import RateRule, Rates, State, Token, TokenState
 from garrison.edge.inspect.verdict import Action, GroupResult, MatchDetail, RateResult, Response, RuleKind, RuleMatch, Verdict
 
 __all__ = [
     "Action",
+    "CompiledAcl",
     "Context",
     "Detectors",
     "Finding",
@@ -19,8 +23,10 @@ __all__ = [
     "ManagedGroup",
     "MatchDetail",
     "MissingDetector",
+    "PatternCache",
     "RateResult",
     "RateRule",
+    "RateTable",
     "Rates",
     "Resources",
     "Response",
@@ -31,4 +37,6 @@ __all__ = [
     "TokenState",
     "Verdict",
     "WebRequest",
+    "body_limit",
+    "compile_acl",
 ]
