@@ -35,11 +35,16 @@ STATEMENTS: tuple[Mapping[str, Any], ...] = (
     },
     {"Effect": "Allow", "Action": "iam:Get*", "Resource": "arn:aws:iam::*:user/ben*"},
     {"Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*"},
-    {"Effect": "Allow", "Action": "sqs:*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}},
+    {
+        "Effect": "Allow",
+        "Action": ["sqs:*", "sts:AssumeRole"],
+        "Resource": "*",
+        "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}},
+    },
     {"Effect": "Deny", "Action": "kms:ScheduleKeyDeletion", "Resource": "*"},
 )
 """One policy of the calling user each: five, with wildcards, a condition and a deny among them. No policy variable:
-not every peer expands one."""
+not every peer expands one, and not every peer is content with a role that trusts the user."""
 
 
 @dataclass(frozen=True, slots=True)
