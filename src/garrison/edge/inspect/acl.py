@@ -14,6 +14,7 @@ from garrison.edge.inspect.patterns import PatternCache
 from garrison.edge.inspect.request import WebRequest
 from garrison.edge.inspect.rules import Group, Progress, Rule
 from garrison.edge.inspect.state import RateRule, State
+from garrison.edge.inspect.validate import check_rules, check_web_acl
 from garrison.edge.inspect.verdict import Action, RuleKind, RuleMatch, Verdict
 
 Document = Mapping[str, Any]
@@ -206,7 +207,14 @@ class _AclCompiler:
             raise InvalidParameter("RULE_GROUP_REFERENCE_STATEMENT", arn, REFERENCE) from None
         scope = Scope(namespace(group, "rulegroup"), f"{self.owner} {arn}")
         bodies = group.get("CustomResponseBodies") or {}
-        rules = self._group_rules(group.get("Rules") or (), scope, bodies, spec)
+        listed = group.get("Rules") or ()
+        check_rules(listed, "RULE_GROUP", bodies)
+        names = {each["Name"] for each in listed}
+        for each in (*(spec.get("RuleActionOverrides") or ()), *(spec.get("ExcludedRules") or ())):
+            if each["Name"] not in names:
+                reason = "The rule group has no rule of this name."
+                raise InvalidParameter("RULE_GROUP_REFERENCE_STATEMENT", each["Name"], reason)
+        rules = self._group_rules(listed, scope, bodies, spec)
         return Group(**self._group(document, arn, rules, RuleKind.GROUP, scope))
 
     def _managed_group(self, document: Document, spec: Document) -> Group:
@@ -214,7 +222,7 @@ class _AclCompiler:
         try:
             group: ManagedGroup = self.resources.managed_group(vendor, name, version)
         except KeyError:
-            raise InvalidParameter("MANAGED_RULE_GROUP_STATEMENT", f"{vendor}, {name}, {version}", REFERENCE) from None
+            raise InvalidParameter("MANAGED_RULE_SET_STATEMENT", f"{vendor}, {name}, {version}", REFERENCE) from None
         scope = Scope(group.label_namespace, f"{self.owner} {vendor}#{name}", group)
         rules = self._group_rules(group.rules, scope, {}, spec)
         below = spec.get("ScopeDownStatement")
@@ -256,6 +264,7 @@ def compile_acl(
     where it needs them and they are missing), ``cache`` keeps compiled patterns, ``limit`` is the body size to inspect in
     bytes: that of an application load balancer for None. Raises InvalidParameter for what AWS WAF would refuse.
     """
+    check_web_acl(document)
     work = _AclCompiler(document, resources, detectors)
     rules = work.rules()
     default = compile_action(document["DefaultAction"], document.get("CustomResponseBodies") or {}, {})

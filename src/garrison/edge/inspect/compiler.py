@@ -142,7 +142,7 @@ class Compiler:
         return self._scan(spec, scope, "BYTE_MATCH", [word(text) if constraint == "CONTAINS_WORD" else literal(text)])
 
     def _regex_match(self, spec: Document, scope: Scope) -> Statement:
-        return self._scan(spec, scope, "REGEX", [check_regex(spec["RegexString"], "REGEX_MATCH_STATEMENT")])
+        return self._scan(spec, scope, "REGEX", [check_regex(spec["RegexString"], "STATEMENT")])
 
     def _regex_set(self, spec: Document, scope: Scope) -> Statement:
         arn = spec["ARN"]

@@ -15,6 +15,7 @@ import re
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Final, NamedTuple, Protocol
 
@@ -71,15 +72,20 @@ def check_regex(regex: str, field: str) -> Pattern:
         pattern = Pattern(regex.encode())
     except UnicodeEncodeError:
         raise InvalidParameter(field, "RegexString", "The regular expression is not valid Unicode.") from None
-    try:
-        _compiled([pattern], 0)
-    except hs.HyperscanError as error:
-        raise InvalidParameter(field, regex[:64], f"The regular expression is not valid or supported: {_said(error)}") from None
+    refused = _refused(pattern)
+    if refused is not None:
+        raise InvalidParameter(field, regex[:64], f"The regular expression is not valid or supported: {refused}")
     return pattern
 
 
-def _said(error: hs.HyperscanError) -> str:
-    return str(error).removeprefix("error code: ").strip()
+@lru_cache(maxsize=4096)
+def _refused(pattern: Pattern) -> str | None:
+    """Why the engine does not take the pattern. Remembered: the expressions of a web ACL stay when one of its rules changes."""
+    try:
+        _compiled([pattern], 0)
+    except hs.HyperscanError as error:
+        return str(error)
+    return None
 
 
 def _compiled(patterns: Sequence[Pattern], extra: int) -> hs.Database:
