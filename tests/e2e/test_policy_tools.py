@@ -93,7 +93,8 @@ def test_cloudsplaining_downloads_and_scans(account: Server, details: Path, tmp_
     assert "CreateAccessKey" in escalations
     wide = next(one for one in results["customer_managed_policies"].values() if one["PolicyName"] == "tools-wide")
     assert "s3:GetObject" in wide["DataExfiltration"]["findings"]
-    assert [one["PolicyName"] for one in results["aws_managed_policies"].values()] == ["IAMFullAccess"]
+    # Other tests on this server may leave more of them in use.
+    assert "IAMFullAccess" in {one["PolicyName"] for one in results["aws_managed_policies"].values()}
     found = next(one for one in results["roles"].values() if one["name"] == "tools-machine")
     assert list(found["aws_managed_policies"].values()) == ["IAMFullAccess"]
     assert (tmp_path / "iam-report-garrison.html").stat().st_size > 10_000
