@@ -147,6 +147,14 @@ def _cached(patterns: Sequence[Pattern], extra: int, cache: PatternCache | None)
     return database
 
 
+def _joined(patterns: Sequence[Pattern], cache: PatternCache | None) -> Matcher | None:
+    """The patterns over joined values; None where one does not compile with anchors at line breaks."""
+    try:
+        return Matcher(patterns, cache, multiline=True)
+    except hs.HyperscanError:
+        return None
+
+
 EMPTY: frozenset[int] = frozenset()
 
 
@@ -162,7 +170,7 @@ class PatternSet:
         self._exact = Matcher(patterns, cache)
         own = [index for index, each in enumerate(patterns) if several and _WHOLE_BUFFER.search(each.expression)]
         joinable = [each for index, each in enumerate(patterns) if index not in set(own)]
-        self._joined = Matcher(joinable, cache, multiline=True) if several and joinable else None
+        self._joined = _joined(joinable, cache) if several and joinable else None
         self._own = bool(own)
 
     def matches(self, values: Sequence[bytes]) -> frozenset[int]:

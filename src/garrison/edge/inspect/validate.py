@@ -34,6 +34,12 @@ _WORD: Final = re.compile(rb"[A-Za-z0-9_]+")
 _NAMESPACE: Final = re.compile(r"[0-9A-Za-z_\-:]+:")
 _RESERVED: Final = frozenset({"awswaf", "aws", "waf", "managed", "rulegroup", "webacl", "regexpatternset", "ipset"})
 _DOMAIN: Final = re.compile(r"[\w.\-/]+", re.ASCII)
+_METRIC: Final = re.compile(r"[\w#:.\-/]+", re.ASCII)
+_SIZES: Final = ("KB_8", "KB_16", "KB_32", "KB_48", "KB_64")
+_RESOURCES: Final = (
+    "CLOUDFRONT", "API_GATEWAY", "COGNITO_USER_POOL", "APP_RUNNER_SERVICE", "VERIFIED_ACCESS_INSTANCE", "AGENTCORE_GATEWAY",
+    "APPLICATION_LOAD_BALANCER",
+)  # fmt: skip
 _POSITIONS: Final = ("EXACTLY", "STARTS_WITH", "ENDS_WITH", "CONTAINS", "CONTAINS_WORD")
 _FIELD: Final = ("FieldToMatch", "TextTransformations", "PreParseTextTransformations")
 
@@ -260,6 +266,7 @@ def _check_rule(document: Any, kind: Kind, bodies: Document) -> str:  # noqa: AN
     number(rule, "Priority", "RULE", 0, HIGHEST)
     _labels(rule)
     check_config(rule)
+    _visibility(rule)
     statement = mapping(required(rule, "Statement", "STATEMENT"), "STATEMENT", "Statement")
     form, spec = union(statement, (*_LEAVES, *_LOGICAL, *_TOP), "STATEMENT", "Statement")
     if form in _GROUPS:
@@ -282,6 +289,25 @@ EXACTLY_ACTION: Final = (
     "You have used none or multiple values for a field that requires exactly one value: "
     "a rule that refers to a rule group has an OverrideAction, any other an Action."
 )
+
+
+def _visibility(document: Document) -> None:
+    """The metrics of a web ACL, rule group or rule, where it says any (the API asks for them, the engine can do without)."""
+    config = document.get("VisibilityConfig")
+    if config is not None:
+        found = mapping(config, "METRIC_NAME", "VisibilityConfig")
+        members(found, ("SampledRequestsEnabled", "CloudWatchMetricsEnabled", "MetricName"), "METRIC_NAME")
+        text(found, "MetricName", "METRIC_NAME", most=255, pattern=_METRIC)
+
+
+def _association(document: Document) -> None:
+    """Sizes of bodies to inspect, by type of resource."""
+    field = "ASSOCIATED_RESOURCE_TYPE"
+    config = mapping(document.get("AssociationConfig") or {}, field, "AssociationConfig")
+    members(config, ("RequestBody", "ChallengeJavascriptSdkInjection"), field)
+    for kind, value in mapping(config.get("RequestBody") or {}, field, "RequestBody").items():
+        choice({"Type": kind}, "Type", field, _RESOURCES)
+        choice(mapping(value, field, str(kind)), "DefaultSizeInspectionLimit", field, _SIZES)
 
 
 def _check_group_rule(rule: Document) -> None:
@@ -331,6 +357,11 @@ def check_web_acl(document: Document) -> None:
     bodies = check_bodies(document)
     check_default(mapping(required(document, "DefaultAction", "DEFAULT_ACTION"), "DEFAULT_ACTION", "DefaultAction"), bodies)
     check_config(document)
+    _visibility(document)
+    _association(document)
+    for name in ("ARN", "LabelNamespace"):
+        if document.get(name) is not None:
+            text(document, name, "WEB_ACL", most=2048)
     for each in items(document, "TokenDomains", "TOKEN_DOMAIN", 0, 10):
         text({"TokenDomain": each}, "TokenDomain", "TOKEN_DOMAIN", most=253, pattern=_DOMAIN)
     for name in ("PreProcessFirewallManagerRuleGroups", "PostProcessFirewallManagerRuleGroups"):
@@ -342,4 +373,5 @@ def check_web_acl(document: Document) -> None:
 def check_rule_group(document: Document) -> None:
     """A rule group in the API's JSON shape. Raises InvalidParameter."""
     text(document, "Name", "RULE_GROUP", most=128, pattern=_NAME)
+    _visibility(document)
     check_rules(document.get("Rules"), "RULE_GROUP", check_bodies(document))
