@@ -236,8 +236,6 @@ def normalize_path(value: bytes) -> bytes:
         text = re.sub(r"(^|/)\.$", r"\1", text)
         text = re.sub(r"^/\.\.(/|$)", "/", text)
         text = re.sub(r"(^|/)(?!\.\.(?:/|$))[^/]+/\.\.(?:/|$)", r"\1", text, count=1)
-    if re.fullmatch(r"(\.\./)+", text):
-        text = text.removesuffix("/")
     return text.encode("latin-1")
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -30,7 +30,10 @@ _WHOLE_BUFFER = re.compile(rb"\\[AzZG]|\(\?[a-zA-Z^]*-[a-zA-Z]*m")
 
 
 class PatternCache(Protocol):
-    """Keeps compiled databases: compiling many expressions takes seconds, loading them milliseconds."""
+    """Keeps compiled databases: compiling many expressions takes seconds, loading them milliseconds.
+
+    Whoever may write to it decides what matches: it belongs to the engine's own user alone.
+    """
 
     def get(self, digest: str) -> bytes | None:
         """What was put under the digest, None for nothing."""
@@ -141,7 +144,8 @@ def _cached(patterns: Sequence[Pattern], extra: int, cache: PatternCache | None)
     name = digest(patterns, extra)
     kept = cache.get(name)
     if kept is not None:
-        return hs.loadb(kept, hs.HS_MODE_BLOCK)
+        with suppress(hs.HyperscanError):  # of another processor, or damaged: compile it again
+            return hs.loadb(kept, hs.HS_MODE_BLOCK)
     database = _compiled(patterns, extra)
     cache.put(name, hs.dumpb(database))
     return database
@@ -203,8 +207,3 @@ def span(pattern: Pattern, value: bytes) -> tuple[int, int] | None:
     with suppress(hs.ScanTerminated):
         database.scan(value, match_event_handler=matched)
     return min(found, key=lambda each: (each[0], -each[1]), default=None)
-
-
-def compile_all(patterns: Iterable[Pattern]) -> None:
-    """Raises HyperscanError where one of the patterns does not compile."""
-    _compiled(list(patterns), 0)

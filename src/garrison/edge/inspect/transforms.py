@@ -100,19 +100,16 @@ def normalize_path(value: bytes) -> bytes:
         return value
     absolute = value.startswith(b"/")
     kept: list[bytes] = []
-    parts = value.split(b"/")
-    for part in parts:
-        if part in {b"", b"."}:
-            continue
-        if part != b"..":
+    named = False
+    for part in value.split(b"/"):
+        back = part == b".."
+        named = part not in {b"", b".", b".."} or (back and not absolute and (not kept or kept[-1] == b".."))
+        if named:
             kept.append(part)
-        elif kept and kept[-1] != b"..":
+        elif back and kept:
             kept.pop()
-        elif not absolute:
-            kept.append(part)
-    body = b"/".join(kept)
-    tail = b"/" if kept and parts[-1] in {b"", b".", b".."} and kept[-1] != b".." else b""
-    return (b"/" if absolute else b"") + body + tail
+    tail = b"/" if kept and not named else b""
+    return (b"/" if absolute else b"") + b"/".join(kept) + tail
 
 
 def normalize_path_win(value: bytes) -> bytes:
