@@ -58,6 +58,7 @@ COLUMNS = (
     Sealed("kms_material", ("region", "material_id"), "sealed", "kms-material", ("region", "key_id", "material_id")),
     Sealed("kms_key_store", ("region", "store_id"), "sealed", "kms-key-store", ("region", "store_id")),
     Sealed("iam_outbound_key", ("account", "key_id"), "sealed", "web-token-key", ("account", "key_id")),
+    Sealed("signin_session", ("session_id",), "stands_for", "signin-grant", ("session_id",)),
     Sealed("kms_xks_credential", ("access_key_id",), "sealed", "kms-xks-credential", ("access_key_id",)),
 )
 """Every sealed column there is; a test holds it against the schema."""

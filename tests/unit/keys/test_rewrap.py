@@ -322,4 +322,5 @@ def test_every_sealed_column_is_on_the_list():
             column = re.match(r"\s+(\w+) BLOB", line)
             if column and re.search(r"seal|purpose|secret", line):
                 found.add((table, column[1]))
+    found -= {("signin_session", "proof")}  # the digest of a secret
     assert found == {(column.table, column.column) for column in COLUMNS}
