@@ -130,7 +130,7 @@ def fair(answer: raw.Answer) -> None:
         assert trace not in answer.body, shown
 
 
-BY_THEMSELVES = {"kms_usage", "iam_credential_report", "iam_credential_report_part", "iam_access_job", "iam_last_access"}
+BY_THEMSELVES = {"kms_usage", "iam_credential_report", "iam_credential_report_part"}
 """Tables that the background process goes on writing, whatever the call that is looked at."""
 
 

@@ -41,6 +41,10 @@ class Sealed:
     """The columns whose texts, joined by slashes, are bound to the blob."""
 
 
+_PROVIDER = (
+    "(SELECT p.uuid FROM iam_saml_provider p"
+    " WHERE p.account = iam_saml_private_key.account AND p.name = iam_saml_private_key.provider)"
+)
 COLUMNS = (
     Sealed("iam_access_key", ("access_key_id",), "secret", "access-key", ("access_key_id",)),
     Sealed("iam_login_profile", ("account", "owner_id"), "hash", "password", ("account", "owner_id")),
@@ -58,6 +62,7 @@ COLUMNS = (
     Sealed("kms_material", ("region", "material_id"), "sealed", "kms-material", ("region", "key_id", "material_id")),
     Sealed("kms_key_store", ("region", "store_id"), "sealed", "kms-key-store", ("region", "store_id")),
     Sealed("iam_outbound_key", ("account", "key_id"), "sealed", "web-token-key", ("account", "key_id")),
+    Sealed("iam_saml_private_key", ("account", "provider", "key_id"), "sealed", "saml-private-key", ("account", _PROVIDER)),
     Sealed("signin_session", ("session_id",), "stands_for", "signin-grant", ("session_id",)),
     Sealed("kms_xks_credential", ("access_key_id",), "sealed", "kms-xks-credential", ("access_key_id",)),
 )
