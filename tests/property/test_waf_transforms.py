@@ -10,7 +10,7 @@ from garrison.edge.inspect.transforms import PRE_PARSE, TRANSFORMS
 from tests.support.waf_reference import TRANSFORMS as SLOW
 
 PIECES = [
-    b"%", b"%41", b"%u0041", b"%uFF21", b"%UFF3c", b"+", b"&", b"&lt;", b"&LT", b"&#x3c;", b"&#60", b"&nbsp;", b"\\", b"\\x41",
+    b"%", b"%41", b"%u0041", b"%uFF21", b"%UFF3c", b"+", b"&", b"&lt;", b"&LT", b"&#x3c;", b"&#60", b"&nbsp;", b"&lpar;", b"&APOS;", b"&amp", b"&#0", b"&#x0041", b"&#9999999;", b"x;", b"lt", b"\\", b"\\x41",
     b"\\u0041", b"\\uff1c", b"\\101", b"\\n", b"\\'", b"0x", b"0X41", b"4142", b"QUJD", b"=", b"/*", b"*/", b"--", b"#", b"/",
     b"//", b"/.", b"/..", b"..", b".", b"./", b"../", b"a", b"A", b"z ", b"  ", b"\t", b"\r\n", b"\n", b"\xa0", b"\0", b"^", b"^\n",
     b'"', b"'", b",", b";", b" /", b" (", b"\xc3\xa9", b"\xc0\xaf", b"\xf0\x9f\x98\x80", b"\xe2\x82", b"\xff", b"0", b"7", b"f",

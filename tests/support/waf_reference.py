@@ -239,6 +239,49 @@ def normalize_path(value: bytes) -> bytes:
     return text.encode("latin-1")
 
 
+ENTITIES = {"quot": 34, "amp": 38, "lt": 60, "gt": 62, "nbsp": 160, "lpar": 40, "apos": 39, "newline": 10}
+BARE = ("quot", "amp", "nbsp", "lt", "gt")
+
+
+def spelled(code: int) -> bytes | None:
+    if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+        return None
+    return bytes((code,)) if code < 256 else chr(code).encode()
+
+
+def reference_at(value: bytes, at: int) -> tuple[bytes, int] | None:
+    """The character that a reference at ``at`` stands for, and the length of the reference."""
+    if value[at + 1 : at + 2] == b"#":
+        wide = value[at + 2 : at + 3].lower() == b"x"
+        start = at + 2 + wide
+        zeros = digits(value, start, b"0", len(value))
+        alphabet, most = (HEX, 6) if wide else (b"0123456789", 7)
+        code = digits(value, start + len(zeros), alphabet, most)
+        if not code and not zeros:
+            return None
+        made = spelled(int(code or b"0", 16 if wide else 10))
+        end = start + len(zeros) + len(code)
+        return None if made is None else (made, end - at + (value[end : end + 1] == b";"))
+    rest = value[at + 1 :].decode("latin-1").lower()
+    for name, code in ENTITIES.items():
+        if rest.startswith(f"{name};"):
+            return bytes((code,)), len(name) + 2
+    for name in BARE:
+        if rest.startswith(name):
+            return bytes((ENTITIES[name],)), len(name) + 1
+    return None
+
+
+def html_entity_decode(value: bytes) -> bytes:
+    out = bytearray()
+    at = 0
+    while at < len(value):
+        found = reference_at(value, at) if value[at : at + 1] == b"&" else None
+        out += found[0] if found else value[at : at + 1]
+        at += found[1] if found else 1
+    return bytes(out)
+
+
 def trim_left(value: bytes) -> bytes:
     while value and value[0] in BLANK:
         value = value[1:]
@@ -271,6 +314,7 @@ TRANSFORMS: dict[str, Callable[[bytes], bytes]] = {
     "REMOVE_COMMENTS_CHAR": remove_comments_char,
     "ESCAPE_SEQ_DECODE": escape_seq_decode,
     "CSS_DECODE": css_decode,
+    "HTML_ENTITY_DECODE": html_entity_decode,
     "JS_DECODE": js_decode,
     "JS_DECODE_EXT": lambda value: js_decode(value, ext=True),
     "NORMALIZE_PATH": normalize_path,

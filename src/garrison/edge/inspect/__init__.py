@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from garrison.edge.inspect.acl import CompiledAcl, body_limit, compile_acl
+from garrison.edge.inspect.capacity import capacity
 from garrison.edge.inspect.errors import InvalidParameter, MissingDetector
 from garrison.edge.inspect.groups import Context, Detectors, Finding, Location, ManagedGroup, Resources
 from garrison.edge.inspect.patterns import PatternCache
 from garrison.edge.inspect.rates import RateTable
 from garrison.edge.inspect.request import WebRequest
 from garrison.edge.inspect.state import RateRule, Rates, State, Token, TokenState
+from garrison.edge.inspect.validate import check_rule_group, check_rules, check_web_acl, references
 from garrison.edge.inspect.verdict import Action, GroupResult, MatchDetail, RateResult, Response, RuleKind, RuleMatch, Verdict
 
 __all__ = [
@@ -38,5 +40,10 @@ __all__ = [
     "Verdict",
     "WebRequest",
     "body_limit",
+    "capacity",
+    "check_rule_group",
+    "check_rules",
+    "check_web_acl",
     "compile_acl",
+    "references",
 ]

@@ -25,6 +25,8 @@ from garrison.edge.inspect.errors import InvalidParameter
 
 FLAGS: Final = hs.HS_FLAG_SINGLEMATCH | hs.HS_FLAG_ALLOWEMPTY
 REGEX_LENGTH: Final = 512
+FIRST: Final = 64
+"""Matches that are looked at to tell where a pattern matched."""
 _WHOLE_BUFFER = re.compile(rb"\\[AzZG]|\(\?[a-zA-Z^]*-[a-zA-Z]*m")
 """What means the ends of the buffer even with multi-line anchors, or turns these off: not for joined values."""
 
@@ -109,23 +111,32 @@ def digest(patterns: Sequence[Pattern], extra: int) -> str:
     return state.hexdigest()
 
 
+class _Scratches:
+    """Working memory of each thread for one database: two scans at a time must not share one."""
+
+    __slots__ = ("_by_thread", "_database")
+
+    def __init__(self, database: hs.Database) -> None:
+        self._database = database
+        self._by_thread: dict[int, hs.Scratch] = {}
+
+    def mine(self) -> hs.Scratch:
+        """This thread's."""
+        thread = threading.get_ident()
+        found = self._by_thread.get(thread)
+        if found is None:
+            found = self._by_thread[thread] = hs.Scratch(self._database)
+        return found
+
+
 class Matcher:
     """A compiled set of patterns. Safe to use from several threads."""
 
     __slots__ = ("_database", "_scratches")
 
     def __init__(self, patterns: Sequence[Pattern], cache: PatternCache | None, *, multiline: bool = False) -> None:
-        extra = hs.HS_FLAG_MULTILINE if multiline else 0
-        self._database = _cached(patterns, extra, cache)
-        self._scratches: dict[int, hs.Scratch] = {}
-
-    def _scratch(self) -> hs.Scratch:
-        """This thread's working memory: two scans must not share one."""
-        thread = threading.get_ident()
-        found = self._scratches.get(thread)
-        if found is None:
-            found = self._scratches[thread] = hs.Scratch(self._database)
-        return found
+        self._database = _cached(patterns, hs.HS_FLAG_MULTILINE if multiline else 0, cache)
+        self._scratches = _Scratches(self._database)
 
     def scan(self, value: bytes) -> list[int]:
         """The indexes of the patterns that match anywhere in ``value``, in no order, each once."""
@@ -134,7 +145,7 @@ class Matcher:
         def matched(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
             found.append(index)
 
-        self._database.scan(value, match_event_handler=matched, scratch=self._scratch())
+        self._database.scan(value, match_event_handler=matched, scratch=self._scratches.mine())
         return found
 
 
@@ -191,19 +202,38 @@ class PatternSet:
         return bool(self._joined.scan(b"\n".join((b"", *values, b""))))
 
 
-def span(pattern: Pattern, value: bytes) -> tuple[int, int] | None:
-    """Where the pattern matches first, for the log: its leftmost start where Vectorscan can say it. None for no match."""
-    database = hs.Database(mode=hs.HS_MODE_BLOCK)
+class _Finder:
+    """One pattern, with where it matches."""
+
+    __slots__ = ("_database", "_scratches")
+
+    def __init__(self, pattern: Pattern) -> None:
+        self._database = hs.Database(mode=hs.HS_MODE_BLOCK)
+        self._database.compile(expressions=[pattern.expression], ids=[0], flags=[pattern.flags | hs.HS_FLAG_SOM_LEFTMOST])
+        self._scratches = _Scratches(self._database)
+
+    def find(self, value: bytes) -> tuple[int, int] | None:
+        """Of the first matches the leftmost, and the longest of these."""
+        found: list[tuple[int, int]] = []
+
+        def matched(_index: int, start: int, end: int, _flags: int, _context: object) -> bool:
+            found.append((start, end))
+            return len(found) >= FIRST
+
+        with suppress(hs.ScanTerminated):
+            self._database.scan(value, match_event_handler=matched, scratch=self._scratches.mine())
+        return min(found, key=lambda each: (each[0], -each[1]), default=None)
+
+
+@lru_cache(maxsize=1024)
+def _finder(pattern: Pattern) -> _Finder | None:
     try:
-        database.compile(expressions=[pattern.expression], ids=[0], flags=[pattern.flags | hs.HS_FLAG_SOM_LEFTMOST])
+        return _Finder(pattern)
     except hs.HyperscanError:
         return None
-    found: list[tuple[int, int]] = []
 
-    def matched(_index: int, start: int, end: int, _flags: int, _context: object) -> bool:
-        found.append((start, end))
-        return len(found) >= 64
 
-    with suppress(hs.ScanTerminated):
-        database.scan(value, match_event_handler=matched)
-    return min(found, key=lambda each: (each[0], -each[1]), default=None)
+def span(pattern: Pattern, value: bytes) -> tuple[int, int] | None:
+    """Where the pattern matches, for the log. None where it does not, may match nothing at all, or is too large to say."""
+    finder = _finder(pattern)
+    return None if finder is None else finder.find(value)

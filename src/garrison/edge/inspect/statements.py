@@ -111,7 +111,7 @@ class Scan(Leaf):
                 where = span(self._bundle.patterns[number], value)
                 if where is not None:
                     return [detail(inspection, lane, self._condition, [value[where[0] : where[1]]], index)]
-        return []
+        return [MatchDetail(self._condition, lane.field.location, lane.field.name)]
 
 
 COMPARISONS: Final[Mapping[str, Callable[[int, int], bool]]] = {

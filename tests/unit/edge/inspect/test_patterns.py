@@ -87,4 +87,5 @@ def test_expressions_too_large_for_the_engine_are_refused(expression: str):
 def test_where_a_pattern_matched():
     assert span(literal(b"select"), b"union select") == (6, 12)
     assert span(Pattern(b"[0-9]+"), b"ab 123 c") == (3, 6)
+    assert span(Pattern(b"a*"), b"baa") is None  # it matches the empty text too, which is nowhere
     assert span(literal(b"x"), b"ab") is None
