@@ -263,9 +263,9 @@ def reference_at(value: bytes, at: int) -> tuple[bytes, int] | None:
         end = start + len(zeros) + len(code)
         return None if made is None else (made, end - at + (value[end : end + 1] == b";"))
     rest = value[at + 1 :].decode("latin-1").lower()
-    for name, code in ENTITIES.items():
+    for name, character in ENTITIES.items():
         if rest.startswith(f"{name};"):
-            return bytes((code,)), len(name) + 2
+            return bytes((character,)), len(name) + 2
     for name in BARE:
         if rest.startswith(name):
             return bytes((ENTITIES[name],)), len(name) + 1
