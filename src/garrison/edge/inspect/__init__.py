@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from garrison.edge.inspect.acl import CompiledAcl, body_limit, compile_acl
 from garrison.edge.inspect.capacity import capacity
-from garrison.edge.inspect.errors import InvalidParameter, MissingDetector
+from garrison.edge.inspect.errors import EngineFault, InvalidParameter, MissingDetector
 from garrison.edge.inspect.groups import Context, Detectors, Finding, Location, ManagedGroup, Resources
 from garrison.edge.inspect.patterns import PatternCache
 from garrison.edge.inspect.rates import RateTable
@@ -18,6 +18,7 @@ __all__ = [
     "CompiledAcl",
     "Context",
     "Detectors",
+    "EngineFault",
     "Finding",
     "GroupResult",
     "InvalidParameter",

@@ -17,5 +17,9 @@ class InvalidParameter(Exception):  # noqa: N818 - named as AWS names it: the se
         self.reason = reason
 
 
+class EngineFault(Exception):  # noqa: N818 - a fault of the engine, whatever was asked of it
+    """The pattern engine that is installed loses matches. Nothing is inspected with it: it would let attacks pass silently."""
+
+
 class MissingDetector(Exception):  # noqa: N818 - what is missing, as the class above
     """A statement needs a detector that the caller did not supply: an engine without it would let attacks pass silently."""

@@ -6,6 +6,8 @@ no look-around, no recursion, no atomic groups. So Vectorscan is the exact engin
 Where a lane has several values (all headers, all arguments) they are scanned in one go, joined by newlines in a database whose
 anchors also hold at line breaks; every match of a single value is a match there, and what matches there is scanned value by
 value with the exact database. So joining saves time and never loses or invents a match.
+
+Vectorscan 5.4.12 itself loses matches near the end of a value; no scan is done with an engine that fails :func:`self_test`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Final, NamedTuple, Protocol
 
 import hyperscan as hs
 
-from garrison.edge.inspect.errors import InvalidParameter
+from garrison.edge.inspect.errors import EngineFault, InvalidParameter
 
 FLAGS: Final = hs.HS_FLAG_SINGLEMATCH | hs.HS_FLAG_ALLOWEMPTY
 REGEX_LENGTH: Final = 512
@@ -93,7 +95,44 @@ def _refused(pattern: Pattern) -> str | None:
     return None
 
 
+_MUST_MATCH: Final = (
+    *((b"[ab]$", b"2" * length + b"a\n") for length in range(80)),
+    *((rb"(?:a|bc)$", b"2" * length + b"xa\n") for length in range(80)),
+    *((rb"(?:x.|/[a-f0-9]){1,20}", b"ab" * length + b"b/a") for length in range(40)),
+)
+"""What Vectorscan 5.4.12 loses at some lengths, near the end of a value."""
+
+
+@lru_cache(maxsize=1)
+def self_test() -> None:
+    """Raises EngineFault where the installed Vectorscan loses matches that one is known to have lost. Costs 2 ms, once."""
+    for expression, values in _by_expression(_MUST_MATCH).items():
+        database = hs.Database(mode=hs.HS_MODE_BLOCK)
+        database.compile(expressions=[expression], ids=[0], flags=[FLAGS])
+        if not all(_hit(database, value) for value in values):
+            used = f"hyperscan {version('hyperscan')} loses matches"
+            raise EngineFault(f"{used}: use a release with Vectorscan 5.4.11, such as 0.7.21 (for Python 3.11 to 3.13)")
+
+
+def _hit(database: hs.Database, value: bytes) -> bool:
+    found: list[int] = []
+
+    def matched(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+        found.append(index)
+
+    database.scan(value, match_event_handler=matched)
+    return bool(found)
+
+
+def _by_expression(pairs: Sequence[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for expression, value in pairs:
+        found.setdefault(expression, []).append(value)
+    return found
+
+
 def _compiled(patterns: Sequence[Pattern], extra: int) -> hs.Database:
+    self_test()
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
     database.compile(
         expressions=[each.expression for each in patterns],
@@ -153,6 +192,7 @@ def _cached(patterns: Sequence[Pattern], extra: int, cache: PatternCache | None)
     if cache is None:
         return _compiled(patterns, extra)
     name = digest(patterns, extra)
+    self_test()
     kept = cache.get(name)
     if kept is not None:
         with suppress(hs.HyperscanError):  # of another processor, or damaged: compile it again
@@ -208,6 +248,7 @@ class _Finder:
     __slots__ = ("_database", "_scratches")
 
     def __init__(self, pattern: Pattern) -> None:
+        self_test()
         self._database = hs.Database(mode=hs.HS_MODE_BLOCK)
         self._database.compile(expressions=[pattern.expression], ids=[0], flags=[pattern.flags | hs.HS_FLAG_SOM_LEFTMOST])
         self._scratches = _Scratches(self._database)

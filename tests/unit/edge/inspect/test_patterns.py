@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from garrison.edge.inspect import InvalidParameter, compile_acl
+from garrison.edge.inspect import EngineFault, InvalidParameter, compile_acl, patterns
 from garrison.edge.inspect.patterns import Matcher, Pattern, check_regex, digest, literal, span
 from tests.support.waf import ARGS, Things, inspect, regex, request, rule, web_acl
 
@@ -82,6 +82,24 @@ def test_expressions_that_backtrack_without_end_are_matched_in_one_pass(expressi
 def test_expressions_too_large_for_the_engine_are_refused(expression: str):
     with pytest.raises(InvalidParameter, match="not valid or supported"):
         check_regex(expression, "STATEMENT")
+
+
+def test_an_engine_that_loses_matches_is_not_used(monkeypatch: pytest.MonkeyPatch):
+    class Losing:
+        def __init__(self, **_named: object) -> None: ...
+        def compile(self, **_named: object) -> None: ...
+        def scan(self, *_args: object, **_named: object) -> None: ...
+        def info(self) -> str:
+            return "Version: 5.4.12"
+
+    monkeypatch.setattr("hyperscan.Database", Losing)
+    patterns.self_test.cache_clear()
+    with pytest.raises(EngineFault, match="loses matches"):
+        Matcher([literal(b"a")], None)
+    with pytest.raises(EngineFault):
+        compile_acl(DOCUMENT, Things(), cache=Kept())
+    monkeypatch.undo()
+    patterns.self_test()
 
 
 def test_where_a_pattern_matched():
