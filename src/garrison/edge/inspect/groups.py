@@ -22,6 +22,10 @@ class Finding:
 
     matched: tuple[bytes, ...] = ()
     labels: tuple[str, ...] = ()
+    condition: str = ""
+    """``SQL_INJECTION`` or ``XSS``, or another name of what was found. This and the rest: of detectors of whole requests."""
+    location: str = ""
+    field: str = ""
 
 
 class Detectors(Protocol):

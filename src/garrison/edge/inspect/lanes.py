@@ -164,6 +164,15 @@ class Inspection(Seen):
             raise RuntimeError("the web ACL was not finished")
         return bundle.set.matches(self.values(bundle.lane))
 
+    def keep(self, key: Hashable, finding: Finding) -> None:
+        """Remember what a detector of whole requests found."""
+        self._findings[key] = (0, finding)
+
+    def kept(self, key: Hashable) -> Finding | None:
+        """What was kept under ``key``."""
+        found = self._findings.get(key)
+        return None if found is None else found[1]
+
     def finding(self, key: Hashable, lane: Lane, detect: Callable[[bytes], Finding | None]) -> tuple[int, Finding] | None:
         """What ``detect`` finds in the lane's values, and in which; asked once for each ``key``."""
         if key not in self._findings:

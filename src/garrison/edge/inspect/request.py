@@ -74,8 +74,8 @@ class WebRequest:
 
     __slots__ = (
         "_arguments", "_by_name", "_cookies", "_ip", "_lowered", "asn", "body", "body_size", "country", "fragment", "headers",
-        "host", "http_version", "ja3", "ja4", "method", "path", "query", "region", "request_id", "scheme", "source_ip", "target",
-        "time",
+        "host", "http_version", "ja3", "ja4", "memo", "method", "path", "query", "region", "request_id", "scheme", "source_ip",
+        "target", "time",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - all that a request is
@@ -117,6 +117,8 @@ class WebRequest:
         self.ja4 = ja4
         self.request_id = request_id
         self.time = time
+        self.memo: dict[str, object] = {}
+        """What detectors of whole requests keep for each other, by their own names."""
         self._arguments: Pairs | None = None
         self._by_name: dict[bytes, bytes] | None = None
         self._cookies: Pairs | None = None

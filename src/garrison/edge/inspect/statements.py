@@ -177,7 +177,7 @@ class Detect(Leaf):
 class DetectRequest(Leaf):
     """A detector of whole requests, of a managed group."""
 
-    __slots__ = ("_detect", "_found")
+    __slots__ = ("_detect",)
 
     def __init__(self, detect: RequestDetector) -> None:
         self._detect = detect
@@ -189,7 +189,17 @@ class DetectRequest(Leaf):
         if found is None:
             return False
         inspection.added.extend(found.labels)
+        if found.condition:
+            inspection.leaves.append(self)
+            inspection.keep(self, found)
         return True
+
+    def details(self, inspection: Inspection) -> list[MatchDetail]:
+        """As of :class:`Leaf`."""
+        found = inspection.kept(self)
+        if found is None:
+            return []
+        return [MatchDetail(found.condition, found.location, found.field, _clip(found.matched))]
 
 
 class IpSetReference(Leaf):

@@ -1,0 +1,1 @@
+"""Detectors of attacks: pure functions of bytes, each linear in its input, none raising on any bytes."""

@@ -1,0 +1,389 @@
+"""One look at a whole request: every value in it, in every reading, held against every kind of attack.
+
+Rules of managed groups ask the survey what was found of a kind in a part; the work is done once for a request, whichever rules
+ask. A value is first scanned for what each detector could start from (one automaton for all), and only detectors that have
+something to look at run. Short values are remembered: the headers of browsers repeat.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import hyperscan as hs
+
+from garrison.edge.inspect.detect import body as bodies
+from garrison.edge.inspect.detect import code, java, libinjection, paths, php, shell, sql, urls, windows, xss
+from garrison.edge.inspect.detect.normal import lengthy, readings, url_layer
+from garrison.edge.inspect.patterns import Matcher, Pattern, PatternCache
+from garrison.edge.inspect.request import WebRequest
+
+
+class Kind(StrEnum):
+    """A kind of attack."""
+
+    SQLI = "sqli"
+    SQLI_WIDE = "sqli-wide"
+    XSS = "xss"
+    LFI = "lfi"
+    HIDDEN = "hidden"
+    RFI = "rfi"
+    SSRF = "ssrf"
+    SHELL = "shell"
+    WINDOWS = "windows"
+    POWERSHELL = "powershell"
+    PHP = "php"
+    JAVA = "java"
+    CODE = "code"
+    LOG4J = "log4j"
+    REACT = "react"
+    EXTENSION = "extension"
+
+
+class Part(StrEnum):
+    """Where in a request something stands."""
+
+    PATH = "URI"
+    QUERY = "ALL_QUERY_ARGS"
+    COOKIE = "ALL_COOKIES"
+    HEADER = "ALL_HEADERS"
+    BODY = "BODY"
+
+
+class Found(NamedTuple):
+    """An attack: its kind, the bytes that show it, in which part, under which name."""
+
+    kind: Kind
+    matched: bytes
+    part: Part
+    name: bytes = b""
+
+
+LONGEST: Final = 65536
+REMEMBERED: Final = 256
+"""Bytes of a value that is worth remembering."""
+_MODULES: Final = (
+    (Kind.SQLI, sql.GATES),
+    (Kind.XSS, xss.GATES),
+    (Kind.LFI, paths.GATES),
+    (Kind.RFI, urls.GATES),
+    (Kind.SHELL, shell.GATES),
+    (Kind.WINDOWS, windows.GATES),
+    (Kind.PHP, php.GATES),
+    (Kind.JAVA, java.GATES),
+    (Kind.CODE, code.GATES),
+)
+_KINDS: Final = tuple(kind for kind, gates in _MODULES for _ in gates)
+
+
+def _pattern(gate: re.Pattern[bytes]) -> Pattern:
+    """The gate for the automaton, which takes a superset of what it matches."""
+    flags = (
+        hs.HS_FLAG_PREFILTER
+        if b"(?<" in gate.pattern or b"(?=" in gate.pattern or b"(?!" in gate.pattern or b"*?" in gate.pattern
+        else 0
+    )
+    if gate.flags & re.IGNORECASE:
+        flags |= hs.HS_FLAG_CASELESS
+    if gate.flags & re.DOTALL:
+        flags |= hs.HS_FLAG_DOTALL
+    return Pattern((b"(?x)" if gate.flags & re.VERBOSE else b"") + gate.pattern, flags)
+
+
+@lru_cache(maxsize=1)
+def gates(cache: PatternCache | None = None) -> Matcher:
+    """The automaton of all gates. Compiling it takes seconds; ``cache`` keeps it."""
+    return Matcher([_pattern(gate) for _, listed in _MODULES for gate in listed], cache)
+
+
+_SAFE_HEADERS: Final = frozenset(
+    b"accept accept-encoding accept-language connection content-length content-type cache-control dnt "
+    b"te priority pragma if-none-match "
+    b"if-modified-since upgrade-insecure-requests sec-fetch-site sec-fetch-mode sec-fetch-dest "
+    b"sec-fetch-user sec-ch-ua sec-ch-ua-mobile "
+    b"sec-ch-ua-platform range cookie host transfer-encoding upgrade sec-websocket-key "
+    b"sec-websocket-version sec-websocket-extensions keep-alive".split()
+)
+"""Headers whose grammar no attack of the kinds looked for keeps, but for what is looked for in :data:`_LOUD`."""
+_UPLOAD_HEADERS: Final = frozenset({b"x-filename", b"x_filename", b"x.filename", b"x-file-name", b"x_file_name", b"x-file_name"})
+
+
+def examine(value: bytes, *, kind: str, form: bool = False, name: bytes = b"") -> tuple[tuple[Kind, bytes], ...]:
+    """What one value is an attack of, each with the bytes that show it.
+
+    ``kind`` is ``text``, ``name`` (of an argument or key), ``file`` (a file's name), ``data`` (a file's content), ``path``,
+    ``segment`` (of a path), ``header`` or ``xml`` (a document).
+    """
+    if len(value) <= REMEMBERED:
+        return _remembered(value, kind, form, name[:40])
+    return _inside(value[:LONGEST], kind, form, name)
+
+
+@lru_cache(maxsize=8192)
+def _remembered(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Kind, bytes], ...]:  # noqa: FBT001 - a key of the cache
+    return _inside(value, kind, form, name)
+
+
+def _inside(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Kind, bytes], ...]:  # noqa: FBT001 - as above
+    """A value that is a document of JSON is what is in it; any other is itself."""
+    if kind in {"text", "header"} and len(value) > 6:
+        plain = url_layer(value.replace(b"+", b" ") if form else value)
+        if plain[:1] + plain[-1:] in {b"{}", b"[]"} and b'"' in plain:
+            pieces = bodies.document_pieces(plain)
+            if pieces is not None:
+                found: dict[Kind, bytes] = {}
+                for piece in pieces:
+                    for what, matched in _examine(piece.value, piece.kind, piece.form, piece.name):
+                        found.setdefault(what, matched)
+                return tuple(found.items())
+    return _examine(value, kind, form, name)
+
+
+def _examine(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Kind, bytes], ...]:  # noqa: FBT001 - as above
+    texts = readings(value, form=form)
+    scan = gates().scan
+    found: dict[Kind, bytes] = {}
+    looked = _Value(kind, name, found)
+    for text in texts:
+        hot = scan(text)
+        if hot or b"://" in text:
+            looked.look(text, {_KINDS[index] for index in hot})
+    if kind == "file":
+        _file(texts[-1], found)
+    if kind == "name":
+        match = code.lookup(texts[-1])
+        if match is not None:
+            found.setdefault(Kind.SQLI_WIDE, match)
+    return tuple(found.items())
+
+
+def _file(name: bytes, found: dict[Kind, bytes]) -> None:
+    for kind, upload in ((Kind.PHP, php.upload), (Kind.JAVA, java.upload)):
+        match = upload(name)
+        if match is not None:
+            found.setdefault(kind, match)
+    if b"../" in name or b"..\\" in name:
+        found.setdefault(Kind.LFI, name[:128])
+    match = paths.hidden(b"/" + name.replace(b" ", b""))
+    if match is not None:
+        found.setdefault(Kind.LFI, match)
+
+
+class _Value:
+    """One reading of a value, on its way through the detectors that have something to look at."""
+
+    __slots__ = ("alone", "found", "kind", "name")
+
+    def __init__(self, kind: str, name: bytes, found: dict[Kind, bytes]) -> None:
+        self.kind = kind
+        self.name = name
+        self.found = found
+        self.alone = kind not in {"data", "xml"}
+
+    def note(self, kind: Kind, matched: bytes | None) -> None:
+        """Keep the first find of the kind."""
+        if matched is not None and kind not in self.found:
+            self.found[kind] = matched
+
+    def look(self, text: bytes, hot: set[Kind]) -> None:
+        """Hold ``text`` against the kinds in ``hot``."""
+        for look in _LOOKS[self.kind]:
+            look(self, text, hot)
+
+
+def _sqli(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.SQLI not in hot:
+        return
+    value.note(Kind.SQLI, sql.detect(text))
+    if Kind.SQLI not in value.found and injected(text):
+        value.note(Kind.SQLI, text[:64])
+    match = sql.NOSQL_KEYS.fullmatch(text) if value.kind == "name" else None
+    value.note(Kind.SQLI, match.group() if match else None)
+
+
+def _xss(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.XSS in hot:
+        value.note(Kind.XSS, xss.detect(text))
+
+
+def _document(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.XSS in hot:
+        value.note(Kind.XSS, xss.document(text))
+
+
+def _files(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.LFI in hot:
+        value.note(Kind.LFI, paths.detect(text, alone=value.alone and value.kind != "header"))
+
+
+def _requests(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    header = value.kind == "header"
+    if Kind.RFI in hot and not lengthy(text):
+        value.note(Kind.SSRF, urls.ssrf(text))
+        if not (header and value.name in {b"origin", b"user-agent", b"referer"}):
+            value.note(Kind.RFI, urls.rfi(text, value.name, alone=value.alone and not header))
+    elif value.name and urls.included(text, value.name):
+        value.note(Kind.RFI, text[:128])
+
+
+def _metadata(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.RFI in hot:
+        value.note(Kind.SSRF, urls.ssrf(text))
+
+
+def _commands(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.SHELL in hot:
+        value.note(Kind.SHELL, shell.detect(text, alone=value.alone, start=value.kind != "path"))
+    if Kind.WINDOWS in hot:
+        value.note(Kind.WINDOWS, windows.detect(text, alone=value.alone))
+        value.note(Kind.POWERSHELL, windows.powershell(text, alone=value.alone))
+
+
+def _programs(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.PHP in hot:
+        value.note(Kind.PHP, php.detect(text, alone=value.alone and value.kind != "path"))
+    if Kind.CODE in hot:
+        value.note(Kind.CODE, code.detect(text, alone=value.alone))
+
+
+def _java(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.JAVA in hot:
+        value.note(Kind.JAVA, java.detect(text, alone=value.alone))
+        value.note(Kind.LOG4J, java.log4j(text))
+
+
+_Look = Callable[[_Value, bytes, set[Kind]], None]
+_REST: Final[tuple[_Look, ...]] = (_files, _requests, _commands, _programs, _java)
+_LOOKS: Final[Mapping[str, tuple[_Look, ...]]] = {
+    "text": (_sqli, _xss, *_REST),
+    "name": (_sqli, _xss, *_REST),
+    "file": (_sqli, _xss, *_REST),
+    "header": (_sqli, _xss, *_REST),
+    "path": (_xss, *_REST),
+    "segment": (_sqli, _programs),
+    "data": (_files, _metadata, _commands, _programs, _java),
+    "xml": (_document, _metadata, _java),
+}
+"""What a value of each kind is held against."""
+
+
+_EVIDENCE = re.compile(rb"[\d(),;=*#|&<>@]|--")
+
+
+def injected(text: bytes) -> bool:
+    """Whether libinjection sees SQL in a value that does not run as prose does."""
+    fingerprint = libinjection.sqli(text)
+    if fingerprint is None:
+        return False
+    if _EVIDENCE.search(text) is None:
+        return False
+    strong = (
+        set(fingerprint) & set(b"UETc;")
+        or (38 in fingerprint and 49 in fingerprint)
+        or (115 in fingerprint and 111 in fingerprint)
+    )
+    return bool(strong) and len(text) < 400 and not sql.prose(text)
+
+
+class Survey:
+    """What was found in one request."""
+
+    __slots__ = ("found",)
+
+    def __init__(self, request: WebRequest, body_limit: int) -> None:
+        self.found: dict[tuple[Kind, Part], Found] = {}
+        self._path(request)
+        self._query(request)
+        self._headers(request)
+        if request.body:
+            self._body(request, body_limit)
+
+    def get(self, kind: Kind, part: Part) -> Found | None:
+        """What was found of the kind in the part."""
+        return self.found.get((kind, part))
+
+    def _note(self, part: Part, name: bytes, results: tuple[tuple[Kind, bytes], ...]) -> None:
+        for kind, matched in results:
+            self.found.setdefault((kind, part), Found(kind, matched, part, name[:64]))
+
+    def _path(self, request: WebRequest) -> None:
+        path = request.path
+        self._note(Part.PATH, b"", examine(path, kind="path"))
+        for text in readings(path):
+            hidden = paths.hidden(text)
+            if hidden is not None:
+                self._note(Part.PATH, b"", ((Kind.HIDDEN, hidden),))
+            extension = paths.EXTENSIONS.search(text)
+            if extension is not None:
+                self._note(Part.PATH, b"", ((Kind.EXTENSION, extension.group()),))
+        if b"%" in path or b"'" in path or b"(" in path:
+            for each in path.split(b"/"):
+                if each:
+                    self._note(Part.PATH, b"", examine(each, kind="segment"))
+
+    def _query(self, request: WebRequest) -> None:
+        if not request.query:
+            return
+        for name, value in request.arguments:
+            if name:
+                self._note(Part.QUERY, name, examine(name, kind="name", form=True))
+            if value:
+                self._note(Part.QUERY, name, examine(value, kind="text", form=True, name=name))
+                extension = paths.EXTENSIONS.search(value)
+                if extension is not None and b"." in value:
+                    self._note(Part.QUERY, name, ((Kind.EXTENSION, extension.group()),))
+        if len(request.arguments) > 1 and (b";" in request.query or b"%26" in request.query or b"|" in request.query):
+            self._note(
+                Part.QUERY, b"", tuple(each for each in examine(request.query, kind="text", form=True) if each[0] is Kind.WINDOWS)
+            )
+
+    def _headers(self, request: WebRequest) -> None:
+        for name, value in request.lowered:
+            if name in _SAFE_HEADERS:
+                if (
+                    b"${" in value
+                    or b"rO0" in value
+                    or b"%24%7" in value.lower()
+                    or b"<" in value
+                    or b"../" in value
+                    or b"'" in value
+                ):
+                    self._note(Part.HEADER, name, examine(value, kind="header", name=name) if name != b"cookie" else ())
+                continue
+            if name == b"referer" and value[:8].lower().startswith((b"http://", b"https://")):
+                self._referer(value)
+                continue
+            self._note(Part.HEADER, name, examine(value, kind="header", name=name))
+            if name in _UPLOAD_HEADERS:
+                self._note(Part.HEADER, name, examine(value, kind="file"))
+        for name, value in request.cookies:
+            if name:
+                self._note(Part.COOKIE, name, examine(name, kind="name"))
+            if value:
+                self._note(Part.COOKIE, name, examine(value.strip(b'"'), kind="text", name=name))
+
+    def _referer(self, value: bytes) -> None:
+        rest, _, fragment = value.partition(b"#")
+        where, _, query = rest.partition(b"?")
+        for text in (b"/" + where.partition(b"://")[2].partition(b"/")[2], fragment):
+            if text:
+                self._note(Part.HEADER, b"referer", examine(text, kind="path"))
+        if not where.partition(b"://")[2].partition(b"/")[0].replace(b"-", b"").replace(b".", b"").replace(b":", b"").isalnum():
+            self._note(Part.HEADER, b"referer", examine(where, kind="header", name=b"referer"))
+        for part in query.split(b"&"):
+            name, _, text = part.partition(b"=")
+            for each in (name, text):
+                if each:
+                    self._note(Part.HEADER, b"referer", examine(each, kind="text", form=True, name=b"referer"))
+
+    def _body(self, request: WebRequest, body_limit: int) -> None:
+        content_type = request.header(b"content-type") or b""
+        body = request.body[:body_limit]
+        for piece in bodies.pieces(body, content_type):
+            self._note(Part.BODY, piece.name, examine(piece.value, kind=piece.kind, form=piece.form, name=piece.name))
+        match = code.react(body) if b"$" in body else None
+        if match is not None:
+            self._note(Part.BODY, b"", ((Kind.REACT, match),))

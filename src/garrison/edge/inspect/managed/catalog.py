@@ -1,0 +1,71 @@
+"""All managed rule groups, by vendor, name and version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from garrison.edge.inspect.groups import ManagedGroup
+from garrison.edge.inspect.managed import accounts, addresses, baseline, bots, ddos, usecase
+from garrison.edge.inspect.managed.build import DEFAULT_VERSION, VENDOR
+from garrison.edge.inspect.managed.feeds import EMPTY, Feeds
+
+VERSIONS: Final = (1, 2)
+DESCRIPTIONS: Final[Mapping[str, str]] = {
+    "AWSManagedRulesCommonRuleSet": (
+        "Attacks that any application meets: scripting, file inclusion, requests into the own network, bad bots."
+    ),
+    "AWSManagedRulesAdminProtectionRuleSet": "Access to consoles of servers and databases from outside.",
+    "AWSManagedRulesKnownBadInputsRuleSet": "Exploits of known holes: Log4Shell, deserialization, expressions and code.",
+    "AWSManagedRulesSQLiRuleSet": "SQL injection in every dialect, and injection into document databases.",
+    "AWSManagedRulesLinuxRuleSet": "Access to files of Linux.",
+    "AWSManagedRulesUnixRuleSet": "Commands of Unix shells.",
+    "AWSManagedRulesWindowsRuleSet": "Commands of cmd and PowerShell.",
+    "AWSManagedRulesPHPRuleSet": "PHP code, wrappers, serialized objects and uploads.",
+    "AWSManagedRulesWordPressRuleSet": "Exploits of WordPress and its plugins.",
+    "AWSManagedRulesAmazonIpReputationList": "Addresses on the operator's lists of bad reputation.",
+    "AWSManagedRulesAnonymousIpList": "Addresses on the operator's lists of anonymizers and hosting providers.",
+    "AWSManagedRulesBotControlRuleSet": "Bots by their names and behaviour.",
+    "AWSManagedRulesATPRuleSet": "Account takeover: abuse of a login page.",
+    "AWSManagedRulesACFPRuleSet": "Account creation fraud: abuse of a sign-up page.",
+    "AWSManagedRulesAntiDDoSRuleSet": "Floods of requests.",
+}
+"""What each group is for, in a sentence."""
+
+
+class Catalog:
+    """The managed rule groups, with the lists of ``feeds``. Immutable."""
+
+    def __init__(self, feeds: Feeds = EMPTY) -> None:
+        builders = (
+            baseline.common(),
+            baseline.admin_protection(),
+            baseline.known_bad_inputs(),
+            usecase.sqli(),
+            usecase.linux(),
+            usecase.posix(),
+            usecase.windows(),
+            usecase.php(),
+            usecase.wordpress(),
+            addresses.reputation(feeds),
+            addresses.anonymous(feeds),
+            bots.bot_control(feeds),
+            accounts.atp(feeds),
+            accounts.acfp(feeds),
+            ddos.anti_ddos(),
+        )
+        self._groups = {(each.name, f"Version_{version}.0"): each.group(version) for each in builders for version in VERSIONS}
+        self.names = tuple(each.name for each in builders)
+        """The names of the groups, all of the vendor ``AWS``."""
+
+    def get(self, vendor: str, name: str, version: str | None = None) -> ManagedGroup:
+        """The group; its default version for None. KeyError for what is not there."""
+        if vendor != VENDOR:
+            raise KeyError(vendor)
+        return self._groups[name, version or DEFAULT_VERSION]
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """The versions of a group, oldest first. KeyError for a name that is not there."""
+        if name not in self.names:
+            raise KeyError(name)
+        return tuple(f"Version_{each}.0" for each in VERSIONS)
