@@ -13,7 +13,7 @@ export UV_PYTHON_DOWNLOADS := never
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-kms docs format lock clean needs
+.PHONY: help serve test check bench bench-kms bench-waf docs format lock clean needs
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -55,6 +55,9 @@ bench: .build/dev.stamp ## measure beside the peers; prints one table and writes
 
 bench-kms: .build/dev.stamp ## the same for keys, beside OpenBao's transit engine too; takes half an hour
 	$(BIN)/python bench/kms_peers.py $(ARGS)
+
+bench-waf: .build/dev.stamp ## how well the firewall detects; CRS=DIR names the regression tests of the OWASP Core Rule Set
+	PYTHONPATH=. $(BIN)/python bench/waf_detection.py --crs "$(CRS)" $(ARGS)
 
 docs: .build/dev.stamp ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -118,11 +118,12 @@ def detect(text: bytes, *, alone: bool = True) -> bytes | None:
     match = _PROTOTYPE.search(text) or _REACT.search(text)
     if match is not None and not (lengthy(text) and not alone):
         return match.group()[:128]
-    if lengthy(text) and not alone:
+    long = lengthy(text)
+    if long and not alone:
         return None
     for pattern in (_NODE, _PYTHON, _RUBY, _PERL, _TEMPLATE, _LDAP, _CRLF):
         match = pattern.search(text)
-        if match is not None and not (lengthy(text) and match.start() > 40):
+        if match is not None and not (long and match.start() > 0):
             return match.group().strip()[:128]
     return None
 

@@ -131,7 +131,7 @@ def detect(text: bytes, *, alone: bool = True) -> bytes | None:
         match = pattern.search(text)
         if (
             match is not None
-            and not (pattern is _ENCODED and len(text) > 2000)
+            and not (pattern is _ENCODED and len(text) > 200)
             and not (pattern is _GADGETS and not alone and lengthy(text))
         ):
             return match.group().strip()[:128]

@@ -165,8 +165,10 @@ def readings(value: bytes, *, form: bool = False) -> list[bytes]:
         found.append(plain)
     for each in (value, *found):
         if b"+A" in each:
-            found.append(_UTF7.sub(_utf7, each))
-            break
+            changed = _UTF7.sub(_utf7, each)
+            if changed != each:
+                found.append(url_layer(changed))
+                break
     found = [_CONTROL.sub(b"", each) if _CONTROL.search(each) else each for each in found]
     return _with_base64(list(dict.fromkeys(found))[:MOST], found[-1])
 

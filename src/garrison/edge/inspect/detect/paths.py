@@ -117,7 +117,7 @@ def _shown(text: bytes, match: re.Match[bytes]) -> bool:
     return _SENSITIVE.search(match.group() + text[match.end() : match.end() + 40]) is None
 
 
-_SENSITIVE = re.compile(rb"passwd|shadow|win\.ini|boot\.ini|proc[/\\]self|id_rsa|system32|\.aws|\.ssh[/\\]|0x2e", re.IGNORECASE)
+_SENSITIVE = re.compile(rb"passwd|shadow|win\.ini|boot\.ini|proc[/\\]self|id_rsa|system32|0x2e", re.IGNORECASE)
 
 
 def hidden(path: bytes) -> bytes | None:

@@ -234,7 +234,7 @@ def _prose(letters: str) -> bool:
 
 
 _WHOLE = re.compile(
-    rb"""\bunion\s*(?:all|distinct)?\s*select\b(?!(?:\s+(?!from\b)[a-z]+)+\s*$)|union\s*(?:all\s*)?select\s*.{0,100}?from
+    rb"""\bunion\s*(?:all|distinct)?\s*select\b(?!(?:\s+(?!from\b)[a-z]+)+\s*(?:$|\|\s|[!?]))|union\s*(?:all\s*)?select\s*.{0,100}?from
     |\b(?:information_schema|pg_catalog|sqlite_(?:master|temp_master|schema)|sysobjects|syscolumns|msysaccessobjects
         |msdasql|sysibm\.)\b
     |\b(?:sp_(?:executesql|password|oacreate|addextendedproc|makewebtask|configure|sqlexec|addsrvrolemember)|xp_\w{3,30}

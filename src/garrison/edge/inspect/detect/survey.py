@@ -270,6 +270,7 @@ _LOOKS: Final[Mapping[str, tuple[_Look, ...]]] = {
 """What a value of each kind is held against."""
 
 
+_DIGIT = re.compile(rb"\d")
 _EVIDENCE = re.compile(rb"[\d(),;=*#|&<>@]|--")
 
 
@@ -282,7 +283,7 @@ def injected(text: bytes) -> bool:
         return False
     strong = (
         set(fingerprint) & set(b"UETc;")
-        or (38 in fingerprint and 49 in fingerprint)
+        or (38 in fingerprint and 49 in fingerprint and _DIGIT.search(text) is not None)
         or (115 in fingerprint and 111 in fingerprint)
     )
     return bool(strong) and len(text) < 400 and not sql.prose(text)
