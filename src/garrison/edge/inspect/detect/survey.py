@@ -93,10 +93,19 @@ def _pattern(gate: re.Pattern[bytes]) -> Pattern:
     return Pattern((b"(?x)" if gate.flags & re.VERBOSE else b"") + gate.pattern, flags)
 
 
-@lru_cache(maxsize=1)
-def gates(cache: PatternCache | None = None) -> Matcher:
-    """The automaton of all gates. Compiling it takes seconds; ``cache`` keeps it."""
-    return Matcher([_pattern(gate) for _, listed in _MODULES for gate in listed], cache)
+_matchers: list[Matcher] = []
+
+
+def prepare(cache: PatternCache | None = None) -> Matcher:
+    """Compile the automaton of all gates, or load it from ``cache``: it takes seconds, so not when the first request comes."""
+    if not _matchers:
+        _matchers.append(Matcher([_pattern(gate) for _, listed in _MODULES for gate in listed], cache))
+    return _matchers[0]
+
+
+def gates() -> Matcher:
+    """The automaton of all gates."""
+    return _matchers[0] if _matchers else prepare()
 
 
 _SAFE_HEADERS: Final = frozenset(

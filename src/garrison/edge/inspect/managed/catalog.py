@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from garrison.edge.inspect.detect.survey import prepare
 from garrison.edge.inspect.groups import ManagedGroup
 from garrison.edge.inspect.managed import accounts, addresses, baseline, bots, ddos, usecase
 from garrison.edge.inspect.managed.build import DEFAULT_VERSION, VENDOR
 from garrison.edge.inspect.managed.feeds import EMPTY, Feeds
+from garrison.edge.inspect.patterns import PatternCache
 
 VERSIONS: Final = (1, 2)
 DESCRIPTIONS: Final[Mapping[str, str]] = {
@@ -34,9 +36,13 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
 
 
 class Catalog:
-    """The managed rule groups, with the lists of ``feeds``. Immutable."""
+    """The managed rule groups, with the lists of ``feeds``. Immutable.
 
-    def __init__(self, feeds: Feeds = EMPTY) -> None:
+    Making the first one compiles what all detectors share, which takes seconds where ``cache`` does not have it yet.
+    """
+
+    def __init__(self, feeds: Feeds = EMPTY, cache: PatternCache | None = None) -> None:
+        prepare(cache)
         builders = (
             baseline.common(),
             baseline.admin_protection(),
