@@ -222,9 +222,10 @@ class Recorder:
 
     def _fail(self) -> None:
         """Nothing of the group happened."""
-        self._store.rollback()
+        # First: whatever becomes of the rest, the next group may not tell of this one.
         self._writes.clear()
         self._shipping = None
+        self._store.rollback()
         if self._moved:
             self._move_head()
 

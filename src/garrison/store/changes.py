@@ -69,22 +69,43 @@ class Counter:
 class Subscribers:
     """Who holds cached entries of which kind."""
 
-    __slots__ = ("_by_kind",)
+    __slots__ = ("_by_kind", "missed")
 
     def __init__(self) -> None:
         self._by_kind: dict[str, list[Drop]] = {}
+        self.missed: list[Drop] = []
+        """Who could not drop everything when told to, and still holds what may be stale."""
 
     def add(self, kind: str, drop: Drop) -> None:
         """Call ``drop`` for each change of this kind."""
         self._by_kind.setdefault(kind, []).append(drop)
 
     def tell(self, kind: str, key: str) -> None:
-        """One entry is stale."""
+        """One entry is stale. Raises what a subscriber raised, who is told again by ``tell_missed``."""
         for drop in self._by_kind.get(kind, ()):
-            drop(key)
+            try:
+                drop(key)
+            except Exception:
+                self.missed.append(drop)
+                raise
 
     def tell_all(self) -> None:
-        """Everything may be stale."""
-        for drops in self._by_kind.values():
-            for drop in drops:
+        """Everything may be stale. Whoever fails is told again by ``tell_missed``, and keeps none of the others from hearing it.
+
+        Raises what the first of them raised.
+        """
+        self.missed = [drop for drops in self._by_kind.values() for drop in drops]
+        self.tell_missed()
+
+    def tell_missed(self) -> None:
+        """Tell those again who failed. Raises what the first of them raised."""
+        told, self.missed = self.missed, []
+        failed: Exception | None = None
+        for drop in told:
+            try:
                 drop(None)
+            except Exception as error:  # noqa: BLE001 - raised below, once all were told
+                self.missed.append(drop)
+                failed = failed or error
+        if failed is not None:
+            raise failed

@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +213,9 @@ class Store:
             self._engine.rollback()
             self._open = False
             self._touched.clear()
-            self._subscribers.tell_all()
+            # Who has to read for that may find the database gone: the next ``refresh`` tells it again, or refuses the call.
+            with suppress(StoreUnavailable):
+                self._subscribers.tell_all()
 
     def _enter(self) -> Unit:
         if self._refused is not None:
@@ -272,6 +274,8 @@ class Store:
 
         Raises StoreUnavailable where the change log cannot be read: what is cached may be stale then, and may not be used.
         """
+        if self._subscribers.missed:
+            self._subscribers.tell_missed()
         if self._slots[:] != self._seen:
             # The slots first, then the log: a change in between is seen twice, not missed.
             seen = self._slots[:]

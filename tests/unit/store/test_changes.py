@@ -80,6 +80,33 @@ def test_a_failed_group_drops_everything(store: Store):
     assert cache.heard() == ["a", None]
 
 
+def test_who_cannot_drop_what_it_holds_keeps_no_other_from_it_and_no_call_goes_on_until_it_did(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    """The database is lost with the group: who reads to follow a change cannot, and it has subscribed first."""
+    heard: list[str | None] = []
+    store.on_change("user", heard.append)
+
+    def gone(*_: object) -> None:
+        reason = "gone"
+        raise StoreUnavailable(reason)
+
+    with store.writing() as tx:
+        tx.changed("user", "u")
+    with monkeypatch.context() as patch:
+        patch.setattr(store._engine, "read_one", gone)
+        patch.setattr(store._engine, "commit", gone)
+        with pytest.raises(StoreUnavailable):
+            store.commit()
+        assert heard == ["u", None]
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                store.refresh()
+    store.refresh()
+    store.refresh()
+    assert heard == ["u", None], "it was told already"
+
+
 def test_a_group_without_changes_disturbs_nobody(place: Place):
     store, other = place.open(0), place.open(1)
     before = bytes(other._slots[:])

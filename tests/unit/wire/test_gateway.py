@@ -272,6 +272,24 @@ def test_a_group_that_cannot_be_committed_answers_503_to_all_and_nothing_happene
     assert [event.get("errorCode") for event in failed] == ["ServiceUnavailable", "ServiceUnavailable"]
 
 
+def test_what_a_lost_group_gave_is_not_had_from_memory(one: InProcess, monkeypatch: pytest.MonkeyPatch):
+    """A policy is put and used in one turn, and the database is gone before its group is kept."""
+    alice = one.new_user("alice")
+    document = json.dumps({"Version": "2012-10-17", "Statement": ALLOW})
+    put = iam_request(one, "PutUserPolicy", UserName="alice", PolicyName="p", PolicyDocument=document)
+    with monkeypatch.context() as patch:
+
+        def gone() -> None:
+            patch.setattr(one.state.store._engine, "read_one", unavailable)
+            patch.setattr(one.state.store._engine, "read_all", unavailable)
+            unavailable()
+
+        patch.setattr(one.state.store._engine, "commit", gone)
+        answers = one.send_all([put, iam_request(one, "ListUsers", alice)])
+    assert [answer.status for answer in answers] == [503, 503]
+    assert one.iam("ListUsers", alice).status == 403
+
+
 WAYS = {"short": (InProcess.enter, "_end_turn"), "long": (InProcess.asgi, "_flush_if_due")}
 """How a call comes in, and what ends its turn."""
 
