@@ -134,6 +134,14 @@ def _base64(value: bytes) -> bytes | None:
     return plain if plain and readable == len(plain) else None
 
 
+_RUN = re.compile(rb"(\s)\s{8,}")
+
+
+def squeeze(text: bytes) -> bytes:
+    """Long runs of white space made one: padding hides nothing, and patterns need not reach over it."""
+    return _RUN.sub(rb"\1", text)
+
+
 def lengthy(text: bytes) -> bool:
     """Whether a value is a text of its own: several lines, or as many words as a paragraph. Blanks count nothing."""
     if len(text) < 60:
@@ -144,7 +152,7 @@ def lengthy(text: bytes) -> bool:
 def readings(value: bytes, *, form: bool = False) -> list[bytes]:
     """The readings of a value, the least decoded first. ``form`` says that ``+`` is a blank."""
     if not _SPECIAL.search(value):
-        return _with_base64([value], value)
+        return _with_base64([squeeze(value)], value)
     base = url_layer(value.replace(b"+", b" ") if form else value)
     found = [base]
     deepest = base
@@ -169,7 +177,7 @@ def readings(value: bytes, *, form: bool = False) -> list[bytes]:
             if changed != each:
                 found.append(url_layer(changed))
                 break
-    found = [_CONTROL.sub(b"", each) if _CONTROL.search(each) else each for each in found]
+    found = [squeeze(_CONTROL.sub(b"", each)) for each in found]
     return _with_base64(list(dict.fromkeys(found))[:MOST], found[-1])
 
 

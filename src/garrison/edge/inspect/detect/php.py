@@ -101,7 +101,7 @@ _SHORT_CALL = re.compile(
 )
 _ALONE_CALL = re.compile(
     (
-        rb"^\s*[;{(&|'\"@=]{0,3}\s*@?(?:eval|exec|system|file|assert|chr|passthru|include|require|die|exit"
+        rb"^\s{0,8}[;{(&|'\"@=]{0,3}\s{0,8}@?(?:eval|exec|system|file|assert|chr|passthru|include|require|die|exit"
         rb"|phpinfo|md5|chmod|copy|unlink|rename|mail|ord|pack|define|constant|header|glob|symlink|touch"
         rb"|serialize|checkdate|chroot|printf|intval|substr|unpack|sprintf|strlen|implode|explode|strrev"
         rb"|count|trim|list|key|end|crypt|date)"
@@ -128,7 +128,7 @@ _VARIABLE = re.compile(
 )
 _DYNAMIC = re.compile(
     (
-        rb"(?:^|[^\w])@?\$+(?:[a-zA-Z_]\w{0,40}|\{[^}]{1,60}\})(?:\s*(?:\[[^\]]{0,60}\]+|\{[^}]{0,60}\}"
+        rb"(?:^|[^\w])@?\${1,3}(?:[a-zA-Z_]\w{0,40}|\{[^}]{1,60}\})(?:\s*(?:\[[^\]]{0,60}\]+|\{[^}]{0,60}\}"
         rb"|->\s*\w{1,40}))*"
     )
     + _GAP

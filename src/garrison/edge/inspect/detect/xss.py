@@ -90,7 +90,7 @@ _SCRIPT = re.compile(
 )
 _CALLS = re.compile(rb"(?<![\w$.])" + _JS_CALL + rb"(?:\s|/\*[^*]{0,60}\*/|\))*[(`]", re.IGNORECASE)
 _BREAK_CALL = re.compile(
-    rb"""(?:^|["'`;}\])>/{(,=+|&!~?:-])\s*(?:void\s|typeof\s|new\s|in\s|[+!~-])?\s*\(?(?:window\.|self\.|top\.|parent\.)?"""
+    rb"""(?:^|["'`;}\])>/{(,=+|&!~?:-])\s{0,8}(?:void\s|typeof\s|new\s|in\s|[+!~-])?\s{0,8}\(?(?:window\.|self\.|top\.|parent\.)?"""
     + _JS_CALL
     + rb"""(?:\s"""
     rb"""|/\*[^*]{0,60}\*/|\)|\?\.)*[(`][^)`]{0,400}(?:[)`]|$)""",
