@@ -244,7 +244,7 @@ and an application with larger bodies or query strings turns those rules to `Cou
 """
 SOURCES: Final = """## Sources
 
-- Attacks: the regression tests of the OWASP Core Rule Set 4.28 (the folder tests/regression of its repository, Apache-2.0). Only
+- Attacks: the regression tests of the OWASP Core Rule Set 4.28 (in its repository, Apache-2.0). Only
   cases in which a rule must fire count. Levels are its paranoia levels: level 1 is for every application, levels 2 to 4
   also take much that is harmless.
 - Harmless requests: `bench/waf_corpus.py`, made from a seed. The family `hard` are searches of people who ask about code: what
