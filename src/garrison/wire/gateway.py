@@ -96,8 +96,10 @@ class Gateway:
         request, call = read_head(scope)
         try:
             request.body = await self._read_body(request, receive, whole=scope.get("state", {}).get("whole", False))
-        except CommonError as error:
-            exchange = self.handle(request, call, refused=error)
+        except (CommonError, asyncio.CancelledError) as error:
+            # Cancelled is what still waits for its client when the server stops.
+            refused = error if isinstance(error, CommonError) else CommonError("unavailable")
+            exchange = self.handle(request, call, refused=refused)
             await write(send, await self._settle(exchange), close=True)
             return
         own = self.internal(request, call)
@@ -244,6 +246,9 @@ class Gateway:
             # What others changed meanwhile is heard of before a write acts on it.
             self.store.refresh()
             self._go_on(exchange)
+        except asyncio.CancelledError:
+            # The server stops and waits no longer: the client is told so, and the trail.
+            self._failed(exchange, CommonError("unavailable"))
         except Exception as error:  # noqa: BLE001 - as in `handle`
             self._failed(exchange, error)
 

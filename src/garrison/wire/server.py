@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -132,8 +133,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._parts: list[bytes] | None = None
         """The body so far of a request that has no cycle yet; None where it has one."""
         self._target = b"/", b""
-        self._owed = self._last = False
-        """Whether an answer comes at the end of this turn; whether it is the connection's last."""
+        self._owed = self._last = self._deaf = False
+        """Whether an answer comes at the end of this turn; whether it is the connection's last; whether no more is read."""
+        self._current: RequestResponseCycle | None = None
+        """The request that has a task; ``cycle`` is the newest one, which may still wait for its turn."""
         self._resting_since: float | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._tls: tuple[str, str] | None = None
@@ -170,6 +173,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count the bytes of a head before the parser keeps them."""
+        if self._deaf:
+            return
         if not self._in_head:
             self._body_received(data)
             return
@@ -181,7 +186,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(_TOO_LARGE)
             return
         super().data_received(data)
-        if self._head_bytes and self._head_timer is None:
+        # Empty lines before a request begin none, and are no rest either.
+        idle = self._resting_since is None and not self._owed and not self._busy
+        if self._head_timer is None and (self._head_bytes or idle):
             self._head_timer = self.loop.call_later(self.head_timeout, self._head_too_slow)
         self._give_cycle()
 
@@ -220,6 +227,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._hosts += 1
         elif name == b"transfer-encoding":
             self._encoded = True
+            if value.strip().lower() != b"chunked":
+                msg = "no other transfer coding is known"
+                raise ValueError(msg)
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
@@ -238,16 +248,29 @@ class GuardedProtocol(HttpToolsProtocol):
             self._target = _split(self.url)
         else:
             self._give_cycle()
+            if self.parser.should_upgrade() and self.cycle is not None:
+                # The parser lets go of the bytes that follow: what they are cut into would be anybody's guess.
+                self.cycle.keep_alive = False
 
     def _check_framing(self, version: str) -> None:
-        """Raises ValueError, hence a 400, on a head that two readers could understand differently (RFC 9112, 3.2 and 6.1)."""
-        if version == "1.0":
-            if self._encoded:
-                msg = "HTTP/1.0 has no transfer codings"
-                raise ValueError(msg)
-        elif self._hosts != 1:
+        """Raises ValueError, hence a 400, on a head that two readers could understand differently (RFC 9112, 2 to 6)."""
+        if version not in {"1.0", "1.1"}:
+            msg = "HTTP/1.0 and HTTP/1.1 are known"
+            raise ValueError(msg)
+        if self.parser.should_upgrade() and (self._encoded or dict(self.headers).get(b"content-length", b"0") != b"0"):
+            msg = "the parser does not read the body of what asks for an upgrade"
+            raise ValueError(msg)
+        if self._encoded and version == "1.0":
+            msg = "HTTP/1.0 has no transfer codings"
+            raise ValueError(msg)
+        if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
             msg = "one Host header is needed"
             raise ValueError(msg)
+        if self.url[:1] != b"/" and b"://" in self.url:
+            authority = re.split(rb"[/?#]", self.url.partition(b"://")[2])[0]
+            if authority.lower() != dict(self.headers).get(b"host", b"").lower():
+                msg = "the target names another host"
+                raise ValueError(msg)
 
     def _is_plain(self, version: str) -> bool:
         """Whether the request can be answered the short way, should its body be here too."""
@@ -275,6 +298,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
         self._in_head = True
+        self._deaf = self._deaf or self.parser.should_upgrade()
+        if self._last:
+            return  # the answer before it says that nothing behind it is taken
         if self._parts is not None and self._body_bytes <= self.max_body_bytes:
             self._take(self._parts)
             return
@@ -287,7 +313,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _give_cycle(self) -> None:
         """Hand a request over to uvicorn, with what is here of its body; nothing to do where it was."""
         parts, self._parts = self._parts, None
-        if parts is None or self.transport.is_closing():
+        if parts is None or self._last or self.transport.is_closing():
             return
         self._begin_cycle()
         for part in parts:
@@ -334,10 +360,15 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self._last:
             response.headers.append(("connection", "close"))
-        self._one_write.write_whole(answer_bytes(response, self._first_lines()))
+        try:
+            whole = answer_bytes(response, self._first_lines())
+        except ValueError:
+            log.exception("an answer cannot be sent")
+            self._last, whole = True, _BROKEN
+        self._one_write.write_whole(whole)
         if self._last:
             self.transport.close()
-        else:
+        elif not self._busy:
             self._rest()
 
     def _wait_for(self, exchange: Exchange) -> None:
@@ -360,6 +391,16 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None:
             self._resting_since = self.loop.time()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's
+        self._current = cycle
+        super()._start_asgi_task(cycle, app)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request that went uvicorn's way is not yet answered."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     # Rest between requests
 
@@ -390,8 +431,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """End, but not before what is owed is sent."""
-        if self._owed:
-            self._last = True
+        if self._owed and not self._busy:
+            self._last = self._deaf = True
         else:
             super().shutdown()
 
@@ -410,32 +451,32 @@ class GuardedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
         self._parts = None
-        if self._owed or self._answering:
-            self._refuse(b"")
-        else:
+        if not self._ends_with_an_answer():
             super().send_400_response(msg)
 
-    @property
-    def _answering(self) -> bool:
-        """Whether a request is whole, and not yet answered, while these bytes belong to the next."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete and not cycle.more_body
-
     def _refuse(self, answer: bytes) -> None:
-        """End the connection. A request that came whole before is answered first: this must not be taken for its answer."""
+        """End the connection. Requests that came whole before are answered first: this must not be taken for one's answer."""
         self._parts = None
-        if self._owed:
-            self._last = True
-            self.flow.pause_reading()
-            return
-        if self._answering:
-            self.cycle.keep_alive = False
-            self.pipeline.clear()
-            self.flow.pause_reading()
+        if self._ends_with_an_answer():
             return
         if answer:
             self.transport.write(answer)
         self.transport.close()
+
+    def _ends_with_an_answer(self) -> bool:
+        """Let the connection end with the last answer that is owed; False where none is."""
+        if self.pipeline and self.cycle.more_body:
+            self.pipeline.popleft()  # the newest never came whole
+        last = self.pipeline[0][0] if self.pipeline else self._current
+        if last is not None and not last.response_complete and (last.response_started or not last.more_body):
+            last.keep_alive = False
+        elif self._owed:
+            self._last = True
+        else:
+            return False
+        self._deaf = True
+        self.flow.pause_reading()
+        return True
 
 
 class _Finish:

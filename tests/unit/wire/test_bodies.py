@@ -12,7 +12,7 @@ from garrison.core.http import Request
 from garrison.wire.asgi import Message
 from garrison.wire.gateway import Gateway
 from garrison.wire.limits import Limits
-from tests.support.inprocess import InProcess
+from tests.support.inprocess import InProcess, scope_of
 
 PIECE = b"a" * 1000
 
@@ -82,3 +82,26 @@ def test_a_body_that_is_given_up_gives_its_room_back(gateway: Gateway):
         assert await read(gateway, last) == PIECE * 2
 
     asyncio.run(scenario())
+
+
+def test_a_body_that_still_comes_when_the_server_stops_is_answered_and_on_record():
+    one = InProcess()
+    said: list[Message] = []
+
+    async def stopped() -> None:
+        async def receive() -> Message:
+            return await asyncio.Future()
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        request = one.signed("iam", b"Action=ListUsers&Version=2010-05-08", {"content-type": "application/x-www-form-urlencoded"})
+        call = asyncio.ensure_future(one.gateway(scope_of(request), receive, send))
+        await asyncio.sleep(0)
+        call.cancel()
+        await call
+
+    asyncio.run(stopped())
+    assert said[0]["status"] == 503
+    assert one.last_event()["errorCode"] == "ServiceUnavailable"
+    one.close()

@@ -3,144 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from garrison.core.context import Call
-from garrison.core.http import Request, Response
 from garrison.keys.certificate import ensure_certificate
-from garrison.wire.server import MAX_HEADERS, GuardedProtocol, OneWrite, make_server
-
-Scope = Mapping[str, Any]
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Application:
-    """Remembers scopes and bodies; answers 200 with the body, after ``wait`` where it is set.
-
-    ``fails``: it does not even take a request. ``stops``: its server is told to stop while an answer is owed.
-    """
-
-    def __init__(self) -> None:
-        self.scopes: list[Scope] = []
-        self.bodies: list[bytes] = []
-        self.wait: asyncio.Event | None = None
-        self.fails = self.stops = False
-
-    def enter(self, request: Request, call: Call, answer: Callable[[Response], None]) -> Any:
-        if self.fails:
-            msg = "it fails"
-            raise RuntimeError(msg)
-        self.scopes.append(
-            {
-                "raw_path": request.path.encode(),
-                "query_string": request.query.encode(),
-                "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers],
-                "state": {"tls": call.tls},
-                "scheme": "https" if call.secure else "http",
-                "short": True,
-            }
-        )
-        self.bodies.append(request.body)
-        if self.wait is not None:
-            return request.body
-        if self.stops:
-            connection: GuardedProtocol = answer.__self__  # type: ignore[attr-defined] # a bound method
-            connection.shutdown()
-        asyncio.get_running_loop().call_soon(answer, Response(200, [("x-way", "short")], request.body))
-        return None
-
-    async def finish_to(self, exchange: Any, send: Any) -> None:
-        assert self.wait is not None
-        await self.wait.wait()
-        await self._send(send, exchange)
-
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        self.scopes.append(scope)
-        body, more = b"", True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        self.bodies.append(body)
-        if self.wait is not None:
-            await self.wait.wait()
-        await self._send(send, body)
-
-    async def _send(self, send: Any, body: bytes) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
-        await send({"type": "http.response.body", "body": body})
-
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
-
-
-def served(application: Application, *talks: Talk, authority: Path | None = None, **options: Any) -> list[Any]:
-    """Run a server, hold these conversations with it at one time, and stop it; what each of them answered."""
-    limits: dict[str, Any] = {
-        "max_head_bytes": 2000,
-        "max_body_bytes": 10_000,
-        "head_timeout": 5.0,
-        "max_connections": 50,
-        "tls": None,
-    } | options
-
-    async def run() -> list[Any]:
-        listener = socket.create_server(("127.0.0.1", 0))
-        where = listener.getsockname()
-        server = make_server(application, **limits)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        await _until(lambda: server.started)
-
-        async def one(talk: Talk) -> Any:
-            trusted = ssl.create_default_context(cafile=str(authority)) if authority else None
-            reader, writer = await asyncio.open_connection(*where, ssl=trusted)
-            try:
-                return await asyncio.wait_for(talk(reader, writer), 20)
-            except ConnectionError:
-                return b""  # closed while there was still something to say
-            finally:
-                writer.close()
-
-        try:
-            return [await one(talk) for talk in talks]
-        finally:
-            server.ask_to_stop()
-            await serving
-
-    return asyncio.run(run())
-
-
-async def _until(what: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if what():
-            return
-        await asyncio.sleep(0.005)
-    pytest.fail("it did not come to pass")
-
-
-def saying(data: bytes) -> Talk:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        writer.write(data)
-        return await reader.read()
-
-    return talk
-
-
-def status_of(answer: bytes) -> int:
-    return int(answer[9:12]) if answer else 0
-
-
-def request(*headers: bytes, body: bytes = b"") -> bytes:
-    return b"\r\n".join([b"POST /a%20b?x=1 HTTP/1.1", b"Host: x", b"Connection: close", *headers, b"", b""]) + body
+from garrison.wire.server import MAX_HEADERS, OneWrite
+from tests.support.conversations import GET, Application, post, request, saying, served, status_of, until
 
 
 def test_a_request_arrives_as_it_was_sent():
@@ -235,6 +105,13 @@ def test_what_frames_a_body_is_bounded():
         b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
         b"\x16\x03\x01\x02\x00",
         b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/0.9\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"GET http://evil/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        post(b"abc", b"Upgrade: websocket", b"Connection: upgrade"),
+        b"GET http://x@evil/ HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
 def test_what_two_readers_could_read_differently_is_refused(head: bytes):
@@ -268,7 +145,7 @@ def test_garbage_after_a_request_does_not_take_its_answers_place():
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi" + b"\x00garbage\r\n\r\n")
-        await _until(lambda: bool(application.bodies))
+        await until(lambda: bool(application.bodies))
         assert application.wait is not None
         application.wait.set()
         return await reader.read()
@@ -288,138 +165,6 @@ def test_requests_on_one_connection_are_answered_in_their_order():
     (answer,) = served(application, saying(two))
     assert answer.count(b"HTTP/1.1 200") == 2
     assert application.bodies == [b"1", b"2"]
-
-
-def post(body: bytes, *headers: bytes) -> bytes:
-    lines = [b"POST /a%20b?x=1 HTTP/1.1", b"Host: x", b"Content-Length: %d" % len(body), *headers, b"", b""]
-    return b"\r\n".join(lines) + body
-
-
-def short(application: Application) -> list[bool]:
-    """Of each request whether it went the short way."""
-    return [scope.get("short", False) for scope in application.scopes]
-
-
-def test_a_whole_request_goes_the_short_way_and_is_read_as_any_other():
-    application = Application()
-    (answer,) = served(application, saying(post(b"abc", b"X-A: 1", b"X-A: 2") + post(b"", b"Connection: close")))
-    first, second = application.scopes
-    assert short(application) == [True, False], "one that ends the connection has a way of its own"
-    assert (first["raw_path"], first["query_string"]) == (b"/a%20b", b"x=1") == (second["raw_path"], second["query_string"])
-    assert [value for name, value in first["headers"] if name == b"x-a"] == [b"1", b"2"]
-    assert application.bodies == [b"abc", b""]
-    head = answer.partition(b"\r\n\r\n")[0].lower()
-    assert head.startswith(b"http/1.1 200 ok\r\n")
-    assert b"\r\ndate: " in head
-    assert b"\r\ncontent-length: 3" in head
-    assert b"\r\nserver:" not in head
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
-        post(b"x" * 10_001),
-        post(b"x", b"Expect: 100-continue"),
-    ],
-    ids=["head", "long", "expecting"],
-)
-def test_what_is_out_of_the_ordinary_goes_the_long_way(data: bytes):
-    application = Application()
-    (answer,) = served(application, saying(data + post(b"last", b"Connection: close")))
-    assert short(application)[0] is False
-    assert b"HTTP/1.1 200" in answer
-
-
-def test_an_upgrade_is_not_made_and_the_request_answered_as_it_is():
-    application = Application()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n")
-        return await reader.readuntil(b"\r\n\r\n")
-
-    (answer,) = served(application, talk)
-    assert status_of(answer) == 200
-    assert short(application) == [False]
-
-
-def test_a_body_that_comes_later_goes_the_long_way():
-    application = Application()
-
-    async def by_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        whole = post(b"abcdef")
-        writer.write(whole[:-4])
-        await asyncio.sleep(0.05)
-        writer.write(whole[-4:])
-        await reader.readuntil(b"\r\n\r\n")
-        return await reader.readexactly(6)
-
-    assert served(application, by_pieces) == [b"abcdef"]
-    assert short(application) == [False]
-
-
-def test_answers_keep_the_order_of_requests_whichever_way_these_go():
-    application = Application()
-    many = b"".join([post(b"1"), post(b"2"), post(b"3", b"Expect: 100-continue"), post(b"4"), post(b"5", b"Connection: close")])
-    (answer,) = served(application, saying(many))
-    assert application.bodies == [b"1", b"2", b"3", b"4", b"5"]
-    said = answer.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
-    assert [part.rpartition(b"\r\n\r\n")[2] for part in said.split(b"HTTP/1.1 200 OK")[1:]] == application.bodies
-
-
-def test_garbage_behind_what_went_the_short_way_does_not_take_its_answers_place():
-    application = Application()
-    (answer,) = served(application, saying(post(b"hi") + b"\x00garbage\r\n\r\n"))
-    assert short(application) == [True]
-    assert status_of(answer) == 200
-    assert answer.count(b"HTTP/1.1") == 1
-    assert b"connection: close" in answer
-    assert answer.endswith(b"hi")
-
-
-def test_a_call_that_waits_holds_up_what_comes_behind_it():
-    application = Application()
-    application.wait = asyncio.Event()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        writer.write(post(b"1") + post(b"2", b"Connection: close"))
-        await _until(lambda: bool(application.bodies))
-        await asyncio.sleep(0.05)
-        assert application.bodies == [b"1"]
-        assert application.wait is not None
-        application.wait.set()
-        return await reader.read()
-
-    (answer,) = served(application, talk)
-    assert application.bodies == [b"1", b"2"]
-    assert answer.count(b"HTTP/1.1 200") == 2
-
-
-def test_an_application_that_fails_is_answered_for():
-    application = Application()
-    application.fails = True
-    (answer,) = served(application, saying(post(b"x")))
-    assert status_of(answer) == 500
-    assert b"it fails" not in answer
-
-
-@pytest.mark.parametrize("target", [b"http://[", b"/\xff", b"x"])
-def test_a_target_that_is_none_is_refused(target: bytes):
-    application = Application()
-    (answer,) = served(application, saying(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"))
-    assert status_of(answer) == 400
-    assert application.scopes == []
-
-
-def test_a_stop_waits_for_what_is_owed():
-    """The server stops in the very turn in which a request came."""
-    application = Application()
-    application.stops = True
-    (answer,) = served(application, saying(post(b"hi")))
-    assert short(application) == [True]
-    assert status_of(answer) == 200
-    assert b"connection: close" in answer
-    assert answer.endswith(b"hi")
 
 
 def test_a_resting_connection_makes_room_for_another(monkeypatch: pytest.MonkeyPatch):
@@ -445,6 +190,39 @@ def test_a_resting_connection_makes_room_for_another(monkeypatch: pytest.MonkeyP
     ((gone, answered),) = served(application, crowd, max_connections=2)
     assert gone == b""
     assert status_of(answered) == 200
+
+
+def test_a_connection_at_work_makes_no_room(monkeypatch: pytest.MonkeyPatch):
+    """What was answered at once does not make a connection rest that has another request under way."""
+    monkeypatch.setattr("garrison.wire.server.RESTED_SECONDS", 0.05)
+    application = Application()
+
+    async def crowd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[bytes, bytes]:
+        writer.write(post(b"1") + post(b"last", b"Connection: close")[:-1])
+        await reader.readuntil(b"\r\n\r\n1")
+        await asyncio.sleep(0.1)
+        other = await asyncio.open_connection(*writer.get_extra_info("peername"))
+        refused = await other[0].read()
+        other[1].close()
+        writer.write(b"t")
+        return refused, await reader.read()
+
+    ((refused, answered),) = served(application, crowd, max_connections=1)
+    assert status_of(refused) == 503
+    assert answered.endswith(b"last")
+
+
+@pytest.mark.parametrize("nothing", [b"\r\n", b"\r\n\r\n"])
+def test_empty_lines_do_not_hold_a_connection(nothing: bytes):
+    application = Application()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(post(b"one"))
+        await reader.readuntil(b"one")
+        writer.write(nothing)
+        return await reader.read()
+
+    assert served(application, talk, head_timeout=0.2)[0][:12] in {b"", b"HTTP/1.1 408"}
 
 
 def test_a_connection_that_rests_too_long_is_ended(monkeypatch: pytest.MonkeyPatch):

@@ -25,7 +25,7 @@ ATP: Final = "AWSManagedRulesATPRuleSet"
 ACFP: Final = "AWSManagedRulesACFPRuleSet"
 TEN_MINUTES: Final = 600
 HALF_AN_HOUR: Final = 600
-"""AWS counts half an hour for some; windows of the counters end at ten minutes, so limits are a third of AWS's there."""
+"""AWS counts half an hour for some. Counters here end at ten minutes and the limits are AWS's: slow abuse is not seen."""
 
 
 def _config(context: Context, name: str) -> Config:
