@@ -29,6 +29,7 @@ from garrison.core.context import Call, ConfigurationItem
 from garrison.core.operation import REGISTRY
 from garrison.core.ports import Ports, Transaction
 from garrison.core.principal import Principal
+from garrison.edge.token_keys import keep_rotated
 from garrison.explaining import told
 from garrison.identity.bootstrap import Accounts, create_account
 from garrison.identity.federation.https import Fetcher
@@ -138,6 +139,7 @@ class Worker:
         if self.state.settings.dev:
             # In memory there is no background process: this one does its work.
             due_work(self.state.store, self.recorder, self._keys, system_clock())
+            keep_rotated(self.state.store, self.state.keyring, system_clock())
             self.recorder.ship()
             due_reports(self.state.store, self.recorder, system_clock(), steps=_STEPS_IN_MEMORY, settled=system_clock())
         else:

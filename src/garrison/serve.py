@@ -27,6 +27,7 @@ from garrison.audit import Recorder
 from garrison.config import ConfigError, Settings
 from garrison.core.errors import CommonError
 from garrison.core.net import is_loopback
+from garrison.edge.token_keys import keep_rotated
 from garrison.identity.iam.due import due_reports
 from garrison.keys.certificate import ensure_certificate
 from garrison.keys.keyring import Keyring
@@ -319,6 +320,7 @@ def _background_round(state: app.State, recorder: Recorder, keys: LiveKeys, *, p
     try:
         state.store.refresh()
         due_work(state.store, recorder, keys, time.time())
+        keep_rotated(state.store, state.keyring, time.time())
         app.adopt_dead_chains(state)
         app.bring_in_events(state)
         due_reports(state.store, recorder, time.time(), steps=_STEPS_A_ROUND, settled=time.time() - _SHIPPED_SECONDS)

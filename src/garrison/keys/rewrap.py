@@ -64,6 +64,7 @@ COLUMNS = (
     Sealed("iam_outbound_key", ("account", "key_id"), "sealed", "web-token-key", ("account", "key_id")),
     Sealed("iam_saml_private_key", ("account", "provider", "key_id"), "sealed", "saml-private-key", ("account", _PROVIDER)),
     Sealed("signin_session", ("session_id",), "stands_for", "signin-grant", ("session_id",)),
+    Sealed("waf_token_key", ("key_id",), "sealed", "waf-token-key", ("key_id",)),
     Sealed("kms_xks_credential", ("access_key_id",), "sealed", "kms-xks-credential", ("access_key_id",)),
 )
 """Every sealed column there is; a test holds it against the schema."""
