@@ -68,11 +68,11 @@ class Chromium:
 
 
 @contextlib.contextmanager
-def chromium(folder: Path) -> Iterator[Chromium]:
+def chromium(folder: Path, *arguments: str) -> Iterator[Chromium]:
     """A browser with a profile of its own; skipped, or failed in CI, where there is none on this machine."""
     options = Options()
     options.binary_location = needs.program("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={folder}"):
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={folder}", *arguments):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(needs.program("chromedriver")))

@@ -135,8 +135,8 @@
       byId("send").disabled = true;
       const answer = await send(await working, byId("typed").value);
       if (answer.good) { goOn(); return; }
-      say(words[answer.error] || words.expired);
       if (answer.error !== "busy") await another();
+      say(words[answer.error] || words.expired);
       byId("send").disabled = false;
     });
     byId("typed").focus();
