@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from garrison.edge.inspect.acl import CompiledAcl, body_limit, compile_acl
+from garrison.edge.inspect.acl import CompiledAcl, body_limit, check_acl, compile_acl
 from garrison.edge.inspect.capacity import capacity
 from garrison.edge.inspect.errors import EngineFault, InvalidParameter, MissingDetector
 from garrison.edge.inspect.groups import Context, Detectors, Finding, Location, ManagedGroup, Resources
@@ -42,6 +42,7 @@ __all__ = [
     "WebRequest",
     "body_limit",
     "capacity",
+    "check_acl",
     "check_rule_group",
     "check_rules",
     "check_web_acl",

@@ -41,8 +41,10 @@ class Catalog:
     Making the first one compiles what all detectors share, which takes seconds where ``cache`` does not have it yet.
     """
 
-    def __init__(self, feeds: Feeds = EMPTY, cache: PatternCache | None = None) -> None:
-        prepare(cache)
+    def __init__(self, feeds: Feeds = EMPTY, cache: PatternCache | None = None, *, compiled: bool = True) -> None:
+        """``compiled`` False: for who tells of the groups and inspects no request; nothing is compiled then."""
+        if compiled:
+            prepare(cache)
         builders = (
             baseline.common(),
             baseline.admin_protection(),
