@@ -91,9 +91,11 @@ def _register() -> None:
         plugin,
         policy,
         profile,
+        protect,
         root_password,
         state,
         trail,
+        waf,
         xks,
     )
 
@@ -114,6 +116,8 @@ def _register() -> None:
         mfa.mfa,
         plugin.plugin,
         policy.policy,
+        protect.protect,
+        waf.waf,
         xks.xks,
     ):
         cli.add_command(command)

@@ -1,0 +1,309 @@
+"""Envoy's configuration for one listener, as JSON documents. Pure: the files that it names are the caller's.
+
+Names are those of Envoy's API, version 3. Three files: the bootstrap, which names the other two, and listeners and clusters,
+which Envoy reads again when they are replaced (file xDS).
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from garrison.edge.proxy.settings import INSPECTED_BYTES, Address, Front, Upstream
+
+Document = Mapping[str, Any]
+APPLICATION: Final = "application"
+INSPECTORS: Final = "inspectors"
+ADMIN: Final = "admin"
+_FILTER: Final = "type.googleapis.com/envoy.extensions.filters"
+_TLS: Final = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
+_QUIC: Final = "type.googleapis.com/envoy.extensions.transport_sockets.quic.v3"
+_HTTP: Final = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_TLS_PARAMETERS: Final = {"tls_minimum_protocol_version": "TLSv1_2"}
+_HTTP2: Final = {
+    "max_concurrent_streams": 128,
+    "initial_stream_window_size": 65_536,
+    "initial_connection_window_size": 1_048_576,
+}
+_NOWHERE: Final = {"address_prefix": "255.255.255.255", "prefix_len": 32}
+
+
+def seconds(value: float) -> str:
+    """A duration as Envoy reads it."""
+    return f"{value:g}s"
+
+
+def bootstrap(front: Front) -> Document:
+    """The file that Envoy starts with."""
+    return {
+        "node": {"id": "garrison", "cluster": "garrison"},
+        "admin": {"address": {"pipe": {"path": str(front.admin), "mode": 0o600}}},
+        "dynamic_resources": {"lds_config": _from_file(front, "listeners"), "cds_config": _from_file(front, "clusters")},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3"
+                        ".DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": front.bounds.connections,
+                    },
+                }
+            ]
+        },
+    }
+
+
+def _from_file(front: Front, name: str) -> Document:
+    return {
+        "path_config_source": {"path": str(front.folder / f"{name}.json"), "watched_directory": {"path": str(front.folder)}},
+        "resource_api_version": "V3",
+    }
+
+
+# Clusters
+
+
+def clusters(front: Front) -> Document:
+    """The application, the inspectors, and Envoy's own administration for its metrics."""
+    pipes = [{"pipe": {"path": str(front.socket(number))}} for number in range(front.inspectors)]
+    resources = [
+        _application(front.upstream),
+        # One request at a time each: an inspector that is at work gets no second one while another is free.
+        _cluster(INSPECTORS, pipes, lb_policy="LEAST_REQUEST", **_breakers(100_000)),
+        _cluster(ADMIN, [{"pipe": {"path": str(front.admin)}}]),
+    ]
+    kind = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+    return {"resources": [{"@type": kind, **each} for each in resources]}
+
+
+def _breakers(count: int) -> dict[str, Any]:
+    """Envoy's own limits are a thousand of each, and refuse what is above. Here connections of clients are what is limited."""
+    limits = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), count)
+    return {"circuit_breakers": {"thresholds": [limits]}}
+
+
+def _cluster(name: str, addresses: Sequence[Document], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - members of any type
+    endpoints = [{"endpoint": {"address": each}} for each in addresses]
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+        **more,
+    }
+
+
+def _application(upstream: Upstream) -> dict[str, Any]:
+    protocol: Document = {"http2_protocol_options": {}} if upstream.http2 else {"http_protocol_options": {}}
+    more: dict[str, Any] = {
+        "type": "STATIC" if upstream.address.is_ip else "STRICT_DNS",
+        "connect_timeout": "5s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {"@type": _HTTP, "explicit_http_config": protocol}
+        },
+        **_breakers(100_000),
+    }
+    if upstream.tls:
+        more["transport_socket"] = _upstream_tls(upstream)
+    return _cluster(APPLICATION, [_socket(upstream.address)], **more)
+
+
+def _socket(address: Address, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - members of any type
+    return {"socket_address": {"address": address.host, "port_value": address.port, **more}}
+
+
+def _upstream_tls(upstream: Upstream) -> Document:
+    trusted = upstream.authorities or Path(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt")
+    name = upstream.address.host
+    kind = "IP_ADDRESS" if upstream.address.is_ip else "DNS"
+    context = {
+        "validation_context": {
+            "trusted_ca": {"filename": str(trusted)},
+            "match_typed_subject_alt_names": [{"san_type": kind, "matcher": {"exact": name}}],
+        },
+        "tls_params": _TLS_PARAMETERS,
+        "alpn_protocols": ["h2"] if upstream.http2 else ["http/1.1"],
+    }
+    sni = {} if upstream.address.is_ip else {"sni": name}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {"@type": f"{_TLS}.UpstreamTlsContext", "common_tls_context": context, **sni},
+    }
+
+
+# Listeners
+
+
+def listeners(front: Front) -> Document:
+    """The listener that clients connect to, the same over QUIC, and that of the metrics."""
+    found = [_tcp(front)]
+    if front.http3 and front.certificate is not None:
+        found.append(_udp(front))
+    if front.metrics is not None:
+        found.append(_metrics(front.metrics))
+    kind = "type.googleapis.com/envoy.config.listener.v3.Listener"
+    return {"resources": [{"@type": kind, **each} for each in found]}
+
+
+def _tcp(front: Front) -> dict[str, Any]:
+    chain: dict[str, Any] = {"filters": [_manager(front, "AUTO")]}
+    found: dict[str, Any] = {
+        "name": "front",
+        "address": _socket(front.listen),
+        "per_connection_buffer_limit_bytes": 2 * INSPECTED_BYTES,
+        "filter_chains": [chain],
+    }
+    if front.certificate is not None:
+        chain["transport_socket"] = _downstream_tls(front, ["h2", "http/1.1"], quic=False)
+        chain["transport_socket_connect_timeout"] = seconds(front.bounds.head_seconds)
+        inspector = f"{_FILTER}.listener.tls_inspector.v3.TlsInspector"
+        settings = {"@type": inspector, "enable_ja3_fingerprinting": True, "enable_ja4_fingerprinting": True}
+        found["listener_filters"] = [{"name": "envoy.filters.listener.tls_inspector", "typed_config": settings}]
+        found["listener_filters_timeout"] = seconds(front.bounds.head_seconds)
+    return found
+
+
+def _udp(front: Front) -> dict[str, Any]:
+    chain = {"filters": [_manager(front, "HTTP3")], "transport_socket": _downstream_tls(front, ["h3"], quic=True)}
+    return {
+        "name": "front-quic",
+        "address": _socket(front.listen, protocol="UDP"),
+        "udp_listener_config": {"quic_options": {}, "downstream_socket_config": {"prefer_gro": True}},
+        "filter_chains": [chain],
+    }
+
+
+def _downstream_tls(front: Front, protocols: Sequence[str], *, quic: bool) -> Document:
+    assert front.certificate is not None  # noqa: S101 - the callers' condition, for the type checker
+    certificate = {
+        "certificate_chain": {"filename": str(front.certificate.chain)},
+        "private_key": {"filename": str(front.certificate.key)},
+        "watched_directory": {"path": str(front.certificate.chain.parent)},
+    }
+    common: dict[str, Any] = {"tls_certificates": [certificate], "alpn_protocols": list(protocols)}
+    if not quic:
+        common["tls_params"] = _TLS_PARAMETERS
+        context = {"@type": f"{_TLS}.DownstreamTlsContext", "common_tls_context": common}
+        return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    context = {"@type": f"{_QUIC}.QuicDownstreamTransport", "downstream_tls_context": {"common_tls_context": common}}
+    return {"name": "envoy.transport_sockets.quic", "typed_config": context}
+
+
+def _manager(front: Front, codec: str) -> Document:
+    bounds = front.bounds
+    upgrades = [] if codec == "HTTP3" else [{"upgrade_type": "websocket"}]
+    settings: dict[str, Any] = {
+        "stat_prefix": "front",
+        "codec_type": codec,
+        # The peer is the client. What it says of itself in `x-forwarded-for` is for rules to judge, and stays as it is for them.
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        # No peer is Envoy's own: `x-envoy-` headers of whoever is near would be taken for orders.
+        "internal_address_config": {"unix_sockets": False, "cidr_ranges": [_NOWHERE]},
+        "server_header_transformation": "PASS_THROUGH",
+        "request_headers_timeout": seconds(bounds.head_seconds),
+        "request_timeout": seconds(bounds.request_seconds),
+        "stream_idle_timeout": seconds(bounds.idle_seconds),
+        "drain_timeout": seconds(bounds.drain_seconds),
+        "max_request_headers_kb": bounds.head_kilobytes,
+        "common_http_protocol_options": {
+            "idle_timeout": seconds(bounds.idle_seconds),
+            "max_headers_count": bounds.headers,
+            # CGI, WSGI and PHP read `a_b` as `a-b`: a rule on the one must not be passed by the other.
+            "headers_with_underscores_action": "DROP_HEADER",
+        },
+        "http2_protocol_options": {**_HTTP2, "allow_connect": True},
+        "upgrade_configs": upgrades,
+        "route_config": _routes(front),
+        "http_filters": _filters(front, fingerprinted=front.certificate is not None and codec != "HTTP3"),
+    }
+    if codec == "HTTP3":
+        settings["http3_protocol_options"] = {}
+    kind = f"{_FILTER}.network.http_connection_manager.v3.HttpConnectionManager"
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": {"@type": kind, **settings}}
+
+
+def _routes(front: Front) -> Document:
+    address = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+    forwarded = {"header": {"key": "x-forwarded-for", "value": address}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
+    host: dict[str, Any] = {
+        "name": "all",
+        "domains": ["*"],
+        "request_headers_to_add": [forwarded],
+        "request_headers_to_remove": ["x-garrison-request", "x-envoy-external-address", "x-envoy-expected-rq-timeout-ms"],
+        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": APPLICATION, "timeout": "0s"}}],
+    }
+    if front.http3 and front.certificate is not None:
+        offer = {"header": {"key": "alt-svc", "value": f'h3=":{front.listen.port}"; ma=86400'}}
+        host["response_headers_to_add"] = [offer]
+    return {"name": "front", "virtual_hosts": [host]}
+
+
+def _filters(front: Front, *, fingerprinted: bool) -> list[Document]:
+    found = [_fingerprints()] if fingerprinted else []
+    source = files("garrison.edge.proxy").joinpath("request.lua").read_text(encoding="utf-8")
+    script = f"local FINGERPRINTED = {'true' if fingerprinted else 'false'}\n{source}"
+    lua = {"default_source_code": {"inline_string": script}}
+    return [
+        *found,
+        _filter("lua", "Lua", lua),
+        _filter("ext_authz", "ExtAuthz", _asking(front)),
+        _filter("router", "Router", _ROUTER),
+    ]
+
+
+_ROUTER: Final = {"suppress_envoy_headers": True}
+
+
+def _filter(name: str, message: str, settings: Document) -> Document:
+    kind = f"{_FILTER}.http.{name}.v3.{message}"
+    return {"name": f"envoy.filters.http.{name}", "typed_config": {"@type": kind, **settings}}
+
+
+def _fingerprints() -> Document:
+    """Tell the script of the client's JA3 and JA4, which it cannot ask for. The client's own headers of these names go."""
+    mutations: list[Document] = []
+    for name in ("ja3", "ja4"):
+        key = f"x-garrison-{name}"
+        value = {"key": key, "value": f"%TLS_{name.upper()}_FINGERPRINT%"}
+        mutations += [{"remove": key}, {"append": {"header": value, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}]
+    return _filter("header_mutation", "HeaderMutation", {"mutations": {"request_mutations": mutations}})
+
+
+def _asking(front: Front) -> Document:
+    """The question to the inspectors. Without an answer the load balancer of AWS says 500, so does this one."""
+    service = {
+        "server_uri": {"uri": "http://inspector", "cluster": INSPECTORS, "timeout": seconds(front.bounds.verdict_seconds)},
+        "authorization_response": {
+            "allowed_upstream_headers": {"patterns": [{"prefix": "x-amzn-waf-"}]},
+            "allowed_client_headers": {"patterns": [{"safe_regex": {"regex": ".*"}}]},
+        },
+    }
+    return {
+        "transport_api_version": "V3",
+        "failure_mode_allow": front.fail_open,
+        "status_on_error": {"code": 500},
+        "allowed_headers": {"patterns": [{"exact": "x-garrison-request"}]},
+        "with_request_body": {"max_request_bytes": INSPECTED_BYTES, "allow_partial_message": True, "pack_as_bytes": True},
+        "http_service": service,
+    }
+
+
+def _metrics(address: Address) -> dict[str, Any]:
+    """`/metrics` is answered by an inspector for all of them, `/envoy` by Envoy itself; nothing else of either is reachable."""
+    routes = [
+        {"match": {"path": "/metrics"}, "route": {"cluster": INSPECTORS}},
+        {"match": {"path": "/envoy"}, "route": {"cluster": ADMIN, "prefix_rewrite": "/stats/prometheus"}},
+    ]
+    settings = {
+        "stat_prefix": "metrics",
+        "route_config": {"virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": routes}]},
+        "http_filters": [_filter("router", "Router", {})],
+    }
+    kind = f"{_FILTER}.network.http_connection_manager.v3.HttpConnectionManager"
+    manager = {"name": "envoy.filters.network.http_connection_manager", "typed_config": {"@type": kind, **settings}}
+    return {"name": "metrics", "address": _socket(address), "filter_chains": [{"filters": [manager]}]}

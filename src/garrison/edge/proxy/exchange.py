@@ -1,0 +1,138 @@
+"""What Envoy tells an inspector of a request, and what the inspector answers, in bytes.
+
+Envoy asks by ext_authz over HTTP/1.1 on a Unix socket. Of the question only its header ``x-garrison-request``, which our script
+in Envoy writes (``request.lua``), and its body count: they have the request as it came, headers in order with their
+duplicates and all their bytes. Only Envoy can reach the socket; what it passes on is still the client's.
+"""
+
+from __future__ import annotations
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from garrison.edge.inspect import WebRequest
+
+TOLD: Final = b"\r\nx-garrison-request: "
+PARTIAL: Final = b"\r\nx-envoy-auth-partial-body: true"
+LENGTH: Final = b"\r\ncontent-length: "
+END: Final = b"\r\n\r\n"
+MAX_HEAD: Final = 1024 * 1024
+"""Bytes of a question's head: the largest head that Envoy takes of a client, told twice over and in base64, is well below."""
+_ADDED: Final = frozenset({b"x-forwarded-proto", b"x-request-id"})
+"""Headers that Envoy sets itself, whatever the client sent: neither the application nor a rule sees the client's."""
+_VERSIONS: Final = {b"HTTP/2": "HTTP/2.0", b"HTTP/3": "HTTP/3.0"}
+"""HTTP versions in the spelling of AWS WAF's logs."""
+_NONE: Final = frozenset({b"", b"-"})
+ALLOWED: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+BROKEN: Final = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
+"""A failure, which Envoy treats as the listener's fail mode says."""
+
+
+class MalformedError(ValueError):
+    """A question that Envoy never asks."""
+
+
+class Question(NamedTuple):
+    """One question: its head without the last empty line, and the body."""
+
+    head: bytes
+    body: bytes
+
+
+def body_length(head: bytes) -> int:
+    """Bytes of the question's body. Raises MalformedError."""
+    start = head.find(LENGTH)
+    if start < 0:
+        return 0
+    start += len(LENGTH)
+    end = head.find(b"\r\n", start)
+    text = head[start : end if end >= 0 else len(head)]
+    if not text.isdigit():
+        raise MalformedError("a body has no length")
+    return int(text)
+
+
+def told(head: bytes) -> bytes:
+    """What our script wrote of the request. Raises MalformedError."""
+    start = head.find(TOLD)
+    if start < 0:
+        raise MalformedError("a question tells of no request")
+    start += len(TOLD)
+    end = head.find(b"\r\n", start)
+    try:
+        return a2b_base64(head[start : end if end >= 0 else len(head)])
+    except Base64Error as error:
+        raise MalformedError("a question is no base64") from error
+
+
+def read_request(question: Question, *, scheme: str, now: float) -> WebRequest:
+    """The request that a question is about. ``now`` is in seconds since the epoch. Raises MalformedError."""
+    protocol, address, ja3, ja4, *rest = told(question.head).split(b"\n")
+    if len(rest) % 2 or len(rest) < 4:
+        raise MalformedError("a request is not whole")
+    pseudo: dict[bytes, bytes] = {}
+    headers: list[tuple[bytes, bytes]] = []
+    request_id = b""
+    for name, value in zip(rest[::2], rest[1::2], strict=True):
+        if name[:1] == b":":
+            pseudo[name] = value
+        elif name not in _ADDED and not name.startswith(b"x-envoy-"):
+            headers.append((name, value))
+        elif name == b"x-request-id":
+            request_id = value
+    host = pseudo.get(b":authority", b"")
+    return WebRequest(
+        pseudo.get(b":method", b"").decode("latin-1"),
+        pseudo.get(b":path", b""),
+        [(b"host", host), *headers] if host else headers,
+        question.body,
+        source_ip=_address(address),
+        body_size=_size(question, headers),
+        http_version=_VERSIONS.get(protocol) or protocol.decode("latin-1"),
+        scheme=scheme,
+        host=host.decode("latin-1"),
+        ja3="" if ja3 in _NONE else ja3.decode("latin-1"),
+        ja4="" if ja4 in _NONE else ja4.decode("latin-1"),
+        request_id=request_id.decode("latin-1"),
+        time=now,
+    )
+
+
+def _address(text: bytes) -> str:
+    """The address of ``127.0.0.1:80`` or ``[::1]:80``."""
+    return text.rpartition(b":")[0].strip(b"[]").decode("latin-1")
+
+
+def _size(question: Question, headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """The size of the whole body: as the client declared it, where more is to come than is here."""
+    here = len(question.body)
+    if PARTIAL not in question.head:
+        return here
+    declared = next((value for name, value in headers if name == b"content-length"), b"")
+    # Chunked: all that is known is that more follows.
+    return max(int(declared), here) if declared.isdigit() else here + 1
+
+
+def _clean(text: str) -> bytes:
+    """A header's name or value that ends no line. Values are a customer's own text, in whatever characters."""
+    return text.replace("\r", "").replace("\n", "").replace("\0", "").encode("utf-8", "replace")
+
+
+def allow(inserted: Iterable[tuple[str, str]]) -> bytes:
+    """Let the request pass, with headers for the application."""
+    lines = b"".join(b"%b: %b\r\n" % (_clean(name), _clean(value)) for name, value in inserted)
+    return b"HTTP/1.1 200 OK\r\n%bcontent-length: 0\r\n\r\n" % lines if lines else ALLOWED
+
+
+def refuse(status: int, headers: Iterable[tuple[str, str]], body: bytes, *, head_only: bool) -> bytes:
+    """Answer the request in the application's place. ``head_only``: to ``HEAD``, which has an answer without a body."""
+    lines = b"".join(b"%b: %b\r\n" % (_clean(name), _clean(value)) for name, value in headers if name.lower() not in _FRAMING)
+    refused = HTTPStatus.FORBIDDEN
+    start = b"HTTP/1.1 %d %b\r\nx-garrison-status: %d\r\n" % (refused, refused.phrase.encode(), status)
+    return b"%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, len(body), b"" if head_only else body)
+
+
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"})

@@ -1,0 +1,83 @@
+"""One inspector process: serves its socket, follows its web ACL, and ends when told or when its supervisor is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+from garrison.edge.inspect import EngineFault, InvalidParameter, PatternCache
+from garrison.edge.proxy.judge import Judge
+from garrison.edge.proxy.policies import Loaded, Policy, Source
+from garrison.edge.proxy.server import Connection, Page
+
+LOG = logging.getLogger("garrison.edge")
+POLL_SECONDS: Final = 0.2
+STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+
+
+@dataclass(frozen=True, slots=True)
+class Inspector:
+    """What one process works with."""
+
+    sock: socket.socket
+    judge: Judge
+    source: Source
+    cache: PatternCache | None
+    metrics: Page
+
+    def run(self, lifeline: int) -> None:
+        """Serve until SIGTERM, SIGINT, or until ``lifeline`` (a pipe's reading end) is closed."""
+        import uvloop  # noqa: PLC0415 - only an inspector needs it
+
+        uvloop.run(self._serve(lifeline))
+
+    async def _serve(self, lifeline: int) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, stop.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+        def supervisor_is_gone() -> None:
+            loop.remove_reader(lifeline)
+            stop.set()
+
+        loop.add_reader(lifeline, supervisor_is_gone)
+        server = await loop.create_unix_server(lambda: Connection(self.judge.answer, self.metrics), sock=self.sock)
+        following = asyncio.create_task(self._follow())
+        following.add_done_callback(lambda _: stop.set())  # who hears of no change any more must not go on
+        try:
+            await stop.wait()
+        finally:
+            following.cancel()
+            server.close()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following  # raises what ended it, and so the process
+
+    async def _follow(self) -> None:
+        """Take each change of the web ACL. It is compiled beside the loop; until it is ready the old one inspects."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            loaded = self.source.poll()
+            if loaded is not None:
+                policy = await loop.run_in_executor(None, compiled, loaded, self.cache)
+                if policy is not None:
+                    self.judge.policy = policy
+
+
+def compiled(loaded: Loaded, cache: PatternCache | None) -> Policy | None:
+    """What was read, ready to inspect; None where it cannot be, which is told."""
+    try:
+        return loaded.compile(cache)
+    except (InvalidParameter, EngineFault) as error:
+        LOG.error("the web ACL is not taken: %s", error)  # noqa: TRY400 - whose text says it all
+    except Exception:
+        # A file's document is checked by nobody before: whatever is wrong in its structure, the old one goes on.
+        LOG.exception("the web ACL is not taken")
+    return None

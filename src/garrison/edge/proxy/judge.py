@@ -1,0 +1,125 @@
+"""One inspector's work: a question in, an answer out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from garrison.core.http import Response
+from garrison.core.ids import Random, system_random
+from garrison.edge.inspect import Action, Rates, State, Token, Verdict, WebRequest
+from garrison.edge.interstitial import PREFIX, Site, Spent, SpentHere, answer, page
+from garrison.edge.proxy.exchange import BROKEN, Question, allow, read_request, refuse
+from garrison.edge.proxy.policies import Policy
+from garrison.edge.tokens import token_of
+
+LOG = logging.getLogger("garrison.edge")
+_TITLE: Final = b"403 Forbidden"
+FORBIDDEN: Final = b"".join(
+    (
+        b"<html>\r\n<head><title>" + _TITLE + b"</title></head>\r\n",
+        b"<body>\r\n<center><h1>" + _TITLE + b"</h1></center>\r\n</body>\r\n</html>\r\n",
+    )
+)
+"""What an application load balancer answers where a rule blocks and says no more."""
+_QUIET_SECONDS: Final = 1.0
+_PAGES: Final = PREFIX.encode()
+Slow = Callable[[], bytes]
+"""Work that gives an answer, and takes longer than others should wait for: for another thread."""
+
+
+class Observer(Protocol):
+    """Who is told of verdicts: logs, samples, metrics."""
+
+    def saw(self, policy: Policy, request: WebRequest, verdict: Verdict) -> None:
+        """One inspection. May raise: the verdict stands."""
+        ...
+
+
+@dataclass(slots=True)
+class Judge:
+    """Decides on requests. Used by one thread, but for what is ``Slow``."""
+
+    policy: Policy
+    rates: Rates
+    scheme: str
+    observer: Observer | None = None
+    spent: Spent = field(default_factory=SpentHere)
+    clock: Callable[[], float] = time.time
+    random: Random = system_random
+    failures: int = 0
+    """Questions that were not answered, for whatever reason. The listener's fail mode decided."""
+    _quiet_until: float = 0.0
+
+    def answer(self, question: Question) -> bytes | Slow:
+        """The answer to Envoy. Never raises: what cannot be decided is a failure, and the listener's fail mode decides."""
+        try:
+            return self._answer(question)
+        except Exception as error:  # noqa: BLE001 - whatever it is, Envoy must have an answer; it is logged
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> bytes:
+        """Count and log; at most one a second, or whoever finds a fault could fill the disk."""
+        self.failures += 1
+        now = self.clock()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _QUIET_SECONDS
+            LOG.error("a request could not be inspected", exc_info=error, extra={"failures": self.failures})
+        return BROKEN
+
+    def _answer(self, question: Question) -> bytes | Slow:
+        policy = self.policy
+        request = read_request(question, scheme=self.scheme, now=self.clock())
+        if policy.acl is None:
+            return allow(())
+        site = policy.site
+        if site is not None and request.path.startswith(_PAGES):
+            return lambda: self._of_a_page(request, site)
+        found = policy.loaded.resources.locate(request.source_ip)
+        request.country, request.region, request.asn = found.country, found.region, found.asn
+        token = Token() if site is None else token_of(request, site.keys, site.token_domains)
+        verdict = policy.acl.inspect(request, State(self.rates, token))
+        if self.observer is not None:
+            self._tell(self.observer, policy, request, verdict)
+        return self._reply(policy, request, verdict)
+
+    def _tell(self, observer: Observer, policy: Policy, request: WebRequest, verdict: Verdict) -> None:
+        """A log that cannot be written is no reason to pass an attack, nor to refuse a request."""
+        try:
+            observer.saw(policy, request, verdict)
+        except Exception as error:  # noqa: BLE001 - as the docstring says; it is logged
+            self._failed(error)
+
+    def _of_a_page(self, request: WebRequest, site: Site) -> bytes:
+        """The answer to a call that a page of ours made."""
+        try:
+            found = answer(request, site, self.rates, self.spent, self.random)
+        except Exception as error:  # noqa: BLE001 - as in `answer`
+            return self._failed(error)
+        return _rendered(found or Response(404), request)
+
+    def _reply(self, policy: Policy, request: WebRequest, verdict: Verdict) -> bytes:
+        if verdict.action is Action.ALLOW:
+            return allow(verdict.inserted)
+        if verdict.action is Action.BLOCK:
+            return _rendered(_blocked(verdict), request)
+        if policy.site is None:
+            raise LookupError("there is no key for tokens: a challenge cannot be posed")
+        return _rendered(page(request, verdict.action, policy.site, self.random), request)
+
+
+def _blocked(verdict: Verdict) -> Response:
+    chosen = verdict.response
+    if chosen is None or (chosen.status == 403 and chosen.body is None and not chosen.headers):
+        return Response(403, [("content-type", "text/html")], FORBIDDEN)
+    headers = list(chosen.headers)
+    if chosen.content_type is not None:
+        headers.append(("content-type", chosen.content_type))
+    return Response(chosen.status, headers, (chosen.body or "").encode())
+
+
+def _rendered(response: Response, request: WebRequest) -> bytes:
+    return refuse(response.status, response.headers, response.body, head_only=request.method == "HEAD")

@@ -1,0 +1,186 @@
+"""Where inspectors have their web ACL from: a file, watched; the store is the other place (``stored.py``)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from garrison.edge.inspect import CompiledAcl, Location, ManagedGroup, PatternCache, Resources, compile_acl
+from garrison.edge.inspect.detect.standard import StandardDetectors
+from garrison.edge.inspect.managed.catalog import Catalog
+from garrison.edge.interstitial import Site
+from garrison.edge.token_keys import TokenKeys
+
+Document = Mapping[str, Any]
+LOG = logging.getLogger("garrison.edge")
+LOCAL_ACCOUNT: Final = "000000000000"
+"""The account of a web ACL that no Garrison server keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A web ACL as it was read. ``document`` is None where the listener has none: then every request passes, as on AWS."""
+
+    document: Document | None
+    resources: Resources
+    logging: Document | None = None
+    keys: TokenKeys | None = None
+
+    def compile(self, cache: PatternCache | None) -> Policy:
+        """Make it ready to inspect; may take seconds. Raises InvalidParameter, EngineFault, KeyError."""
+        if self.document is None:
+            return Policy(self, None)
+        domains = tuple(self.document.get("TokenDomains") or ())
+        site = None if self.keys is None else Site(self.keys, domains)
+        return Policy(self, compile_acl(self.document, self.resources, detectors=StandardDetectors(), cache=cache), site)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an inspector holds requests against at a moment."""
+
+    loaded: Loaded
+    acl: CompiledAcl | None
+    site: Site | None = None
+    """What pages of Challenge and Captcha need; None without keys."""
+
+
+class Source(Protocol):
+    """Where a web ACL comes from. Used by one thread."""
+
+    def poll(self) -> Loaded | None:
+        """What is new since the last time; None for nothing. Cheap: called several times a second. Never raises."""
+        ...
+
+
+class FolderCache:
+    """Compiled patterns in files of a folder that is its owner's alone (``inspect.PatternCache``)."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder. Raises OSError, and PermissionError where others may write to it."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o022:
+            raise PermissionError(f"others may write to {folder}, and so decide what the firewall finds")
+        self._folder = folder
+
+    def get(self, digest: str) -> bytes | None:
+        """As of ``PatternCache``."""
+        try:
+            return (self._folder / digest).read_bytes()
+        except OSError:
+            return None
+
+    def put(self, digest: str, database: bytes) -> None:
+        """As of ``PatternCache``. A full disk costs time at the next start, and nothing else."""
+        beside = self._folder / f".{digest}.{id(database):x}"
+        try:
+            beside.write_bytes(database)
+            beside.replace(self._folder / digest)
+        except OSError as error:
+            LOG.warning("compiled patterns are not kept: %s", error)
+
+
+@dataclass(frozen=True, slots=True)
+class FileResources:
+    """What the web ACL of a file refers to: the file's own lists, and the managed rule groups."""
+
+    catalog: Catalog
+    ip_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    regex_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rule_groups: Mapping[str, Document] = field(default_factory=dict)
+
+    def ip_set(self, arn: str) -> Sequence[str]:
+        """As of ``Resources``."""
+        return self.ip_sets[arn]
+
+    def regex_set(self, arn: str) -> Sequence[str]:
+        """As of ``Resources``."""
+        return self.regex_sets[arn]
+
+    def rule_group(self, arn: str) -> Document:
+        """As of ``Resources``."""
+        return self.rule_groups[arn]
+
+    def managed_group(self, vendor: str, name: str, version: str | None) -> ManagedGroup:
+        """As of ``Resources``."""
+        return self.catalog.get(vendor, name, version)
+
+    def locate(self, _ip: str) -> Location:
+        """As of ``Resources``: nothing is known of places."""
+        return Location()
+
+
+def read_acl(text: str, catalog: Catalog) -> Loaded:
+    """A web ACL in JSON: what CreateWebACL takes, or what GetWebACL answers.
+
+    Beside ``WebACL`` there may be ``IPSets``, ``RegexPatternSets`` and ``RuleGroups``, lists of what GetIPSet and its like
+    answer, and a ``LoggingConfiguration``. Raises ValueError for what is no such document.
+    """
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"no JSON: {error}") from error
+    if not isinstance(whole, dict):
+        raise ValueError("no web ACL: a JSON object is needed")  # noqa: TRY004 - of the file's content, not of a type in Python
+    document = whole.get("WebACL", whole)
+    if not isinstance(document, dict) or not isinstance(document.get("Name"), str):
+        raise ValueError("no web ACL: it has no `Name`")  # noqa: TRY004 - the same
+    resources = FileResources(
+        catalog,
+        {each["ARN"]: each["Addresses"] for each in _listed(whole, "IPSets", "ARN", "Addresses")},
+        {
+            each["ARN"]: [one["RegexString"] for one in each["RegularExpressionList"]]
+            for each in _listed(whole, "RegexPatternSets", "ARN", "RegularExpressionList")
+        },
+        {each["ARN"]: each for each in _listed(whole, "RuleGroups", "ARN", "Rules")},
+    )
+    return Loaded(with_arn(document), resources, whole.get("LoggingConfiguration"))
+
+
+def _listed(whole: Document, member: str, *needed: str) -> list[dict[str, Any]]:
+    found = whole.get(member) or []
+    if not isinstance(found, list) or not all(isinstance(each, dict) and all(name in each for name in needed) for each in found):
+        raise ValueError(f"`{member}` must be a list of objects with {', '.join(needed)}")
+    return found
+
+
+def with_arn(document: Document) -> Document:
+    """The web ACL with an ARN, which logs and label namespaces have in them; one of no account where it had none."""
+    if document.get("ARN"):
+        return document
+    name = document["Name"]
+    return {**document, "ARN": f"arn:aws:wafv2:us-east-1:{LOCAL_ACCOUNT}:regional/webacl/{name}/{document.get('Id') or name}"}
+
+
+class FileSource:
+    """A web ACL in a file; whoever changes it changes what is inspected."""
+
+    def __init__(self, path: Path, catalog: Catalog, keys: TokenKeys | None = None) -> None:
+        self._path = path
+        self._catalog = catalog
+        self._keys = keys
+        self._seen: tuple[int, int, int] | None = None
+
+    def poll(self) -> Loaded | None:
+        """As of ``Source``. A file that is no web ACL changes nothing, and is told of once."""
+        seen = self._look()
+        if seen is None or seen == self._seen:
+            return None
+        self._seen = seen
+        try:
+            found = read_acl(self._path.read_text(encoding="utf-8"), self._catalog)
+        except (OSError, ValueError) as error:
+            LOG.error("%s is not taken: %s", self._path, error)  # noqa: TRY400 - whose text says it all
+            return None
+        return Loaded(found.document, found.resources, found.logging, self._keys)
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns

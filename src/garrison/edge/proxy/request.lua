@@ -1,0 +1,43 @@
+-- Tells the inspector of a request as it came: ext_authz itself sorts headers, joins duplicates and replaces bytes above 127.
+-- What it makes is read by exchange.py. A line end cannot stand in a name or a value, so it separates them.
+
+local OURS = "x-garrison-"
+local TOLD = OURS .. "request"
+local STATUS = OURS .. "status"
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local info = handle:streamInfo()
+  local parts = {info:protocol(), info:downstreamRemoteAddress(), FINGERPRINTED and headers:get(OURS .. "ja3") or "",
+    FINGERPRINTED and headers:get(OURS .. "ja4") or ""}
+  local count = #parts
+  local ours = nil
+  for name, value in pairs(headers) do
+    if string.sub(name, 1, #OURS) == OURS then
+      ours = ours or {}
+      ours[#ours + 1] = name
+    else
+      parts[count + 1] = name
+      parts[count + 2] = value
+      count = count + 2
+    end
+  end
+  if ours then
+    for _, name in ipairs(ours) do
+      headers:remove(name)
+    end
+  end
+  headers:replace(TOLD, handle:base64Escape(table.concat(parts, "\n")))
+end
+
+-- ext_authz takes a status from 500 on for a failure, and 200 for a permission: the inspector's own choice comes in a header.
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  local status = headers:get(STATUS)
+  if status then
+    headers:replace(":status", status)
+    headers:remove(STATUS)
+    headers:remove("x-envoy-upstream-service-time")
+  end
+end

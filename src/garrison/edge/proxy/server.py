@@ -1,0 +1,103 @@
+"""An inspector's server: asyncio's protocol on a Unix socket, made for one client, which is Envoy.
+
+No library of HTTP stands in between: Envoy frames its questions in one known way, and must have an answer to any method and any
+path that a client can send, which general parsers refuse to read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, cast
+
+from garrison.edge.proxy.exchange import BROKEN, END, MAX_HEAD, TOLD, MalformedError, Question, body_length
+
+METRICS: Final = b"GET /metrics HTTP/1.1\r\n"
+_BAD: Final = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+Answer = Callable[[Question], bytes | Callable[[], bytes]]
+"""Gives an answer, or work for another thread that gives it."""
+Page = Callable[[], tuple[bytes, str]]
+"""Gives a page and its content type."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection of Envoy's; one question at a time on it."""
+
+    __slots__ = ("_answer", "_have", "_metrics", "_need", "_parts", "_transport")
+
+    def __init__(self, answer: Answer, metrics: Page) -> None:
+        self._answer = answer
+        self._metrics = metrics
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = 0
+        """Bytes of the question that is under way, as far as its head is here; else 0."""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)  # a stream's is one, but for uvloop's class
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's own signature
+        """End."""
+        self._transport = None
+        self._parts.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each question that is whole."""
+        self._have += len(data)
+        if self._parts:
+            self._parts.append(data)
+            if self._have < self._need:
+                return
+            data = b"".join(self._parts)
+            self._parts = []
+        try:
+            self._questions(data)
+        except MalformedError:
+            self._close(_BAD)
+
+    def _questions(self, data: bytes) -> None:
+        while data:
+            end = data.find(END)
+            if end < 0 and len(data) <= MAX_HEAD:
+                break
+            if end < 0 or end > MAX_HEAD:
+                raise MalformedError("a head is too long")
+            head = data[: end + 2]
+            self._need = end + len(END) + body_length(head)
+            if len(data) < self._need:
+                break
+            self._one(Question(head, data[end + len(END) : self._need]))
+            data = data[self._need :]
+            self._need = 0
+        self._have = len(data)
+        if data:
+            self._parts = [data]
+
+    def _one(self, question: Question) -> None:
+        if self._transport is None:
+            return
+        if question.head.startswith(METRICS) and TOLD not in question.head:
+            page, kind = self._metrics()
+            self._transport.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind.encode(), len(page))
+            )
+            self._transport.write(page)
+            return
+        answer = self._answer(question)
+        if isinstance(answer, bytes):
+            self._transport.write(answer)
+        else:
+            # Envoy asks nothing more on this connection before it has its answer.
+            asyncio.get_running_loop().run_in_executor(None, answer).add_done_callback(self._late)
+
+    def _late(self, done: asyncio.Future[bytes]) -> None:
+        if self._transport is not None:
+            self._transport.write(BROKEN if done.cancelled() or done.exception() else done.result())
+
+    def _close(self, answer: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(answer)
+            self._transport.close()
