@@ -95,7 +95,6 @@ def _register() -> None:
         root_password,
         state,
         trail,
-        waf,
         xks,
     )
 
@@ -117,7 +116,6 @@ def _register() -> None:
         plugin.plugin,
         policy.policy,
         protect.protect,
-        waf.waf,
         xks.xks,
     ):
         cli.add_command(command)
