@@ -95,6 +95,7 @@ def _register() -> None:
         root_password,
         state,
         trail,
+        waf,
         xks,
     )
 
@@ -116,6 +117,7 @@ def _register() -> None:
         plugin.plugin,
         policy.policy,
         protect.protect,
+        waf.waf,
         xks.xks,
     ):
         cli.add_command(command)
