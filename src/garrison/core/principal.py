@@ -45,6 +45,11 @@ class Session:
     scopes: tuple[str, ...] = ()
     """Policies that scoped the session down, JSON: each must allow, whatever else does (GetScopedCredentials)."""
 
+    @property
+    def service_linked(self) -> bool:
+        """Whether a service acts by its own role: by where the role's path begins, since its further parts may read like that."""
+        return self.issuer_arn.partition(":role/")[2].startswith("aws-service-role/")
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:

@@ -40,7 +40,6 @@ RCP_SERVICES = frozenset(
 )
 """Prefixes of actions whose resources RCPs bound."""
 _RCP_EXEMPT = frozenset({"kms:retiregrant"})
-_SERVICE_ROLES = ":role/aws-service-role/"
 
 
 def aws_arn(policy_id: str) -> str:
@@ -193,4 +192,4 @@ def ancestors(tx: Transaction, parent: str) -> tuple[str, ...]:
 
 def is_service_linked(principal: Principal) -> bool:
     """Whether a service acts by its service-linked role: no organization's policy bounds those."""
-    return principal.session is not None and _SERVICE_ROLES in principal.session.issuer_arn
+    return principal.session is not None and principal.session.service_linked

@@ -188,7 +188,7 @@ def _sources(given: Policies) -> list[Source]:
 
 def _service_linked(principal: Principal) -> bool:
     """Organizations' policies do not bind service-linked roles (Organizations User Guide, "Service control policies")."""
-    return principal.session is not None and ":role/aws-service-role/" in principal.session.issuer_arn
+    return principal.session is not None and principal.session.service_linked
 
 
 def _assumed(given: Policies, *, linked: bool) -> tuple[str, ...]:

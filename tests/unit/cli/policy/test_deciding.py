@@ -65,6 +65,8 @@ def test_scps_bind_the_root_user_and_no_service_linked_role(decided: Any):
     answer = decided(principal=linked, identity=EVERYTHING, scps=[["FullAWSAccess", forbids]])
     assert answer["outcome"] == "allowed"
     assert answer["assumed"] == ["control policies do not bind service-linked roles"]
+    disguised = "arn:aws:iam::111122223333:role/x:role/aws-service-role/x.amazonaws.com/mine"
+    assert decided(principal=disguised, identity=EVERYTHING, scps=[["FullAWSAccess", forbids]])["outcome"] == "explicitDeny"
 
 
 def test_rcps_deny_and_everything_else_is_allowed_at_each_level(decided: Any):

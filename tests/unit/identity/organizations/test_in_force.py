@@ -405,6 +405,20 @@ def test_an_outsider_meets_the_resource_control_policy(guarded: Org, account: st
         assumes(guarded, outsider, role)
 
 
+def test_a_path_that_reads_like_a_services_role_frees_nobody(guarded: Org, account: str, outsider: AccessKey):
+    """Anybody may put ``:role/aws-service-role/`` into the path of a role of their own: it is not where such a path begins."""
+    role = open_role(guarded, guarded.administrator(account), account)
+    iam = guarded.of("iam", outsider)
+    trust = document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}, "Action": "sts:AssumeRole"})
+    path = "/x:role/aws-service-role/organizations.amazonaws.com/"
+    own = iam.create_role(RoleName="own", Path=path, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="own", PolicyName="all", PolicyDocument=document(ALLOW_ALL))
+    made = guarded.of("sts", outsider).assume_role(RoleArn=own, RoleSessionName="own")["Credentials"]
+    disguised = AccessKey(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+    with refused("AccessDenied", "with an explicit deny in a resource control policy: arn:aws:organizations::"):
+        assumes(guarded, disguised, role)
+
+
 def test_keys_are_bound_by_it(guarded: Org, account: str, outsider: AccessKey):
     kms = guarded.of("kms", guarded.administrator(account))
     policy = document({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"})
