@@ -73,6 +73,20 @@ def test_the_same_key_twice(user: Cloud):
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", api.InvalidPublicKeyException),
         ("ssh-rsa \xff\xff", api.InvalidPublicKeyException),
     ],
+    ids=[
+        "words",
+        "nothing",
+        "no-body",
+        "no-base64",
+        "cut",
+        "short-rsa",
+        "edwards",
+        "ec",
+        "ec-pem",
+        "private",
+        "empty-pem",
+        "bytes",
+    ],
 )
 def test_bodies_that_are_no_key_for_this(user: Cloud, body: str, error: type[Exception]):
     with pytest.raises(error):
