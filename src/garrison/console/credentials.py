@@ -166,7 +166,7 @@ async def remove_device(site: Site, visit: Visit) -> Response:
 
 def _has_devices(session: Session) -> bool:
     """Users and root users have keys; a role's or federated user's session has none."""
-    return session.is_root or session.owner_id.startswith("AIDA")
+    return not session.is_lent
 
 
 async def key_form(site: Site, visit: Visit) -> Response:

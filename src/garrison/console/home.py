@@ -35,7 +35,7 @@ async def sign_out(site: Site, visit: Visit) -> Response:
         now = site.now()
         with site.store.writing() as tx:
             if visit.form.get("everywhere"):
-                sessions.end_all(tx, session.account, session.owner_id, now)
+                sessions.end_all(tx, session, now)
             else:
                 sessions.end(tx, session.session_id, sessions.EXPIRED, now)
         await site.gateway.settled()

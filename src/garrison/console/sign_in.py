@@ -304,7 +304,7 @@ async def _complete(site: Site, visit: Visit, step: Step) -> Response:
     login = passwords.find_login(site.store.reading(), step.account, step.owner_id)
     if login is None or login.changed != step.password_changed:
         raise RefusedFormError("The password was changed meanwhile. Sign in again.", 403)
-    lasts = min(login.max_session or sessions.SESSION_SECONDS, sessions.SESSION_SECONDS)
+    lasts = sessions.longest(site.store.reading(), step.account, step.owner_id)
     with site.store.writing() as tx:
         opened = begin(site, visit, tx, _who(step), now, now + lasts)
         passwords.signed_in(tx, step.account, step.owner_id, now)

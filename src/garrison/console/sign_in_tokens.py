@@ -116,6 +116,9 @@ def _ends(site: Site, asked: str, credential: Credential, grant: Grant, now: flo
         _refuse(f"SessionDuration must be a number of seconds from {LEAST} to {MOST}.", 400)
     if grant.kind == "federation-token":
         _refuse("SessionDuration cannot be used with credentials of GetFederationToken.", 400)
+    if grant.signin_session:
+        # They are renewed for as long as their own session lasts: a longer one made of them would never need to end.
+        _refuse("SessionDuration cannot be used with credentials of a sign-in session.", 400)
     session = credential.principal.session
     role = site.gateway.principals.role(session.issuer_arn) if session is not None else None
     longest = min(MOST, role.max_session_duration if role is not None else 0)
@@ -149,14 +152,15 @@ async def login(site: Site, visit: Visit) -> Response:
     principal = _principal(site, token, visit.now)
     now = site.now()
     owner = token.grant.owner_id
+    ends = min(token.ends, now + sessions.longest(site.store.reading(), token.grant.account, owner))
     arn = principal.session.issuer_arn if principal.kind == "assumed-role" and principal.session is not None else principal.arn
     name = f"{principal.name}/{token.grant.session_name}" if principal.kind == "assumed-role" else token.grant.session_name
-    grant = msgspec.structs.replace(token.grant, expires_at=token.ends)
+    grant = msgspec.structs.replace(token.grant, expires_at=ends)
     who = Who(token.grant.account, owner, arn, name, None, grant, token.grant.mfa_at)
     with site.store.writing() as tx:
         if not use_up(tx, hashlib.sha256(token.unique).digest(), token.until, now):
             _refuse("The sign-in token was used before.", 403)
-        cookies = begin(site, visit, tx, who, now, token.ends)
+        cookies = begin(site, visit, tx, who, now, ends)
         identity = user_identity(principal)
         identity.access_key_id, identity.session_context = "", None
         mfa = "Yes" if token.grant.mfa_at is not None else "No"

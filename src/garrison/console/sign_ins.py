@@ -34,8 +34,7 @@ def _own(visit: Visit) -> list[Session]:
     session = visit.session
     if session is None:
         return []
-    mine = sessions.of_owner(visit.tx, session.account, session.owner_id)
-    return [each for each in mine if not sessions.over(visit.tx, each, visit.now)]
+    return [each for each in sessions.alike(visit.tx, session) if not sessions.over(visit.tx, each, visit.now)]
 
 
 def _shown(session: Session, visit: Visit) -> dict[str, object]:

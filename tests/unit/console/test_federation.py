@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.browsing import Browser, Page, browser_of
-from tests.support.inprocess import InProcess, between
+from tests.support.inprocess import HOST, InProcess, between
 from tests.support.server import AccessKey
-from tests.support.signing_in import PASSWORD, Clock, new_user
+from tests.support.signing_in import LOCAL_DEVELOPMENT, PASSWORD, Clock, CommandLine, new_user
 
 
 @pytest.fixture
@@ -228,3 +228,89 @@ def test_a_session_of_a_role_has_no_devices_or_passwords(process: InProcess, clo
     browser.get("/_console/password")
     page = browser.send("/_console/password", old="a", new="b", repeated="b")
     assert page.status == 400
+
+
+# Whose session it is
+
+
+def admin_of(process: InProcess, name: str) -> AccessKey:
+    """A user with a password, an access key and every permission."""
+    new_user(process, name, "arn:aws:iam::aws:policy/AdministratorAccess")
+    made = process.iam("CreateAccessKey", UserName=name).body.decode()
+    return AccessKey(between(made, "AccessKeyId"), between(made, "SecretAccessKey"))
+
+
+def guest_of(process: InProcess, key: AccessKey, host: str = HOST) -> Browser:
+    """A federated user, whose session policy allows everything, in a browser."""
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    browser = browser_of(process)
+    browser.host, browser.origin = host, f"http://{host}"
+    follow(browser, token(browser, sts(process, "GetFederationToken", key, Name="guest", Policy=json.dumps(everything))))
+    assert go_on(browser).status == 303
+    return browser
+
+
+def test_a_federated_user_is_not_the_user_who_lent_the_credentials(process: InProcess, clock: Clock):
+    key = admin_of(process, "ann")
+    ann = browser_of(process)
+    assert ann.sign_in(process.account, "ann", PASSWORD).status == 303
+    guest = guest_of(process, key, "localhost:4566")
+    assert guest.get("/_console/sessions").body.count("browser") == 1
+    of_ann = ann.cookies["garrison-session"].partition(".")[0]
+    form = guest.page.form("/_console/sessions")
+    assert guest.post("/_console/sessions", {**form.fields, "id": of_ann}).status == 303
+    assert guest.get("/_console/mfa/key").location == "/_console/mfa"
+    guest.get("/_console/")
+    assert guest.send("/_console/sign-out", everywhere="1").status == 303
+    assert ann.get("/_console/").status == 200
+    assert guest.get("/_console/").status == 303
+
+
+def test_a_federated_user_of_the_root_user_changes_no_password_of_it(process: InProcess, clock: Clock):
+    guest = guest_of(process, process.root)
+    guest.get("/_console/password")
+    page = guest.send("/_console/password", old=PASSWORD, new="Another-horse-2", repeated="Another-horse-2")
+    assert (page.status, "The old password" in page.message) == (400, False)
+    assert guest.get("/_console/mfa/key").location == "/_console/mfa"
+
+
+def test_one_roles_sessions_are_of_as_many_people_as_they_have_names(process: InProcess, clock: Clock):
+    key = role(process)
+    other = sts(process, "AssumeRole", RoleArn=f"arn:aws:iam::{process.account}:role/work", RoleSessionName="another")
+    one, two, third = browser_of(process), browser_of(process), browser_of(process)
+    for browser, credentials in ((one, key), (two, key), (third, other)):
+        follow(browser, token(browser, credentials))
+        go_on(browser)
+    assert one.get("/_console/sessions").body.count("<li>browser") == 2
+    one.get("/_console/")
+    one.send("/_console/sign-out", everywhere="1")
+    assert [each.get("/_console/").status for each in (one, two, third)] == [303, 303, 200]
+
+
+def test_credentials_of_a_sign_in_session_make_no_longer_one(process: InProcess, clock: Clock):
+    """A quarter of an hour at a time is all that they have; a role's session would go on for ever otherwise."""
+    key = role(process, MaxSessionDuration="43200")
+    process.iam("AttachRolePolicy", RoleName="work", PolicyArn=LOCAL_DEVELOPMENT)
+    browser = browser_of(process)
+    follow(browser, token(browser, key))
+    go_on(browser)
+    made = CommandLine(process, clock).login(browser)["accessToken"]
+    minted = AccessKey(made["accessKeyId"], made["secretAccessKey"], made["sessionToken"])
+    assert ask(browser, session_of(minted), SessionDuration="43200").status == 400
+    again = browser_of(process)
+    follow(again, token(again, minted))
+    go_on(again)
+    clock.go(901)
+    assert again.get("/_console/").status == 303
+
+
+def test_a_sign_in_session_of_a_role_lasts_as_long_as_the_role_lets_it(process: InProcess, clock: Clock):
+    """IAM API Reference, CreateRole: MaxSigninSessionDuration is independent of MaxSessionDuration."""
+    key = role(process, MaxSessionDuration="43200", MaxSigninSessionDuration="3600")
+    browser = browser_of(process)
+    follow(browser, token(browser, key, SessionDuration="43200"))
+    go_on(browser)
+    clock.go(3599)
+    assert browser.get("/_console/").status == 200
+    clock.go(1)
+    assert browser.get("/_console/").status == 303

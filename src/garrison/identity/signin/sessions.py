@@ -68,7 +68,12 @@ class Session(NamedTuple):
     @property
     def is_root(self) -> bool:
         """Whether it is the root user's own."""
-        return self.owner_id == self.account
+        return self.owner_id == self.account and not self.is_lent
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether it goes on with a session of a role or federated user, who is not the role or the user that lent it."""
+        return self.stands_for is not None
 
 
 class Opened(NamedTuple):
@@ -118,6 +123,18 @@ def open_browser(tx: Transaction, sealer: Sealer, who: Who, seen: Seen, *, rando
     return Opened(found, f"{found.session_id}.{secret}")
 
 
+def longest(tx: Transaction, account: str, owner_id: str) -> int:
+    """Seconds that a session of a user or role may last, from a browser or a command line: MaxSigninSessionDuration, or 12 hours."""
+    if owner_id.startswith("AROA"):
+        sql = "SELECT max_signin_session_duration FROM iam_role WHERE account = ? AND role_id = ?"
+        row = tx.one(sql, account, owner_id)
+        limit = row[0] if row is not None else None
+    else:
+        login = find_login(tx, account, owner_id)
+        limit = login.max_session if login is not None else None
+    return min(limit or SESSION_SECONDS, SESSION_SECONDS)
+
+
 def open_client(
     tx: Transaction,
     sealer: Sealer,
@@ -132,7 +149,7 @@ def open_client(
     """Open a command line's session, which the browser's allowed: of the same identity, and with its second factor."""
     grant = _grant(sealer, origin)
     who = Who(origin.account, origin.owner_id, origin.principal_arn, origin.name, origin.password_changed, grant, origin.mfa_at)
-    ends = now + SESSION_SECONDS
+    ends = now + longest(tx, origin.account, origin.owner_id)
     made = _new(who, Seen(origin.region, user_agent), uuid4(random), now, min(ends, grant.expires_at) if grant else ends)
     return _keep(tx, sealer, who, made._replace(client=client, proof=thumbprint, origin=origin.session_id))
 
@@ -207,9 +224,18 @@ def of_account(tx: Transaction, account: str) -> list[Session]:
     return [_session(row) for row in tx.all(sql, account)]
 
 
-def of_owner(tx: Transaction, account: str, owner_id: str) -> list[Session]:
-    """Every session of an identity that is still known, the newest first."""
-    return [each for each in of_account(tx, account) if each.owner_id == owner_id]
+def alike(tx: Transaction, session: Session) -> list[Session]:
+    """Every session of the same identity that is still known, the newest first.
+
+    A federated user's are not the user's who made it one, nor those of another session name the role's: whoever has them may be
+    somebody else.
+    """
+    return [each for each in of_account(tx, session.account) if _who(each) == _who(session)]
+
+
+def _who(session: Session) -> tuple[str, bool, str]:
+    """A user is known by its unique id alone, which a new name does not change."""
+    return session.owner_id, session.is_lent, session.name if session.is_lent else ""
 
 
 def _session(row: tuple[object, ...]) -> Session:
@@ -236,10 +262,10 @@ def end(tx: Transaction, session_id: str, why: str, now: float) -> None:
     )
 
 
-def end_all(tx: Transaction, account: str, owner_id: str, now: float) -> int:
-    """Sign out everywhere: end all sessions of an identity. How many there were."""
-    sql = "UPDATE signin_session SET ended_at = ?, ended_why = ? WHERE account = ? AND owner_id = ? AND ended_at IS NULL"
-    return tx.run(sql, now, CHANGED, account, owner_id)
+def end_all(tx: Transaction, session: Session, now: float) -> None:
+    """Sign out everywhere: end all sessions of the same identity."""
+    for each in alike(tx, session):
+        end(tx, each.session_id, CHANGED, now)
 
 
 def switch(tx: Transaction, session: Session, role: str) -> None:

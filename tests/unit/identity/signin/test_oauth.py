@@ -113,6 +113,18 @@ def test_a_session_lasts_twelve_hours(clock: Clock, browser: Browser, cli: Comma
     assert error_of(cli.refresh(answer["refreshToken"])) == ("AccessDeniedException", "TOKEN_EXPIRED")
 
 
+def test_a_session_lasts_no_longer_than_the_login_profile_lets_it(process: InProcess, clock: Clock, browser: Browser):
+    """IAM API Reference, UpdateLoginProfile: MaxSigninSessionDuration is of every sign-in session of the user."""
+    assert process.iam("UpdateLoginProfile", UserName="ann", MaxSigninSessionDuration="3600").status == 200
+    cli = CommandLine(process, clock)
+    token = cli.login(browser)["refreshToken"]
+    clock.go(3300)
+    answer = answer_of(cli.refresh(token))
+    assert answer["expiresIn"] == 300
+    clock.go(300)
+    assert error_of(cli.refresh(answer["refreshToken"])) == ("AccessDeniedException", "TOKEN_EXPIRED")
+
+
 def test_credentials_carry_the_session_and_its_time_into_policies(process: InProcess, browser: Browser, cli: CommandLine):
     answer = cli.login(browser)
     session = process.gateway.principals.credential(
