@@ -124,7 +124,7 @@ def open_browser(tx: Transaction, sealer: Sealer, who: Who, seen: Seen, *, rando
 
 
 def longest(tx: Transaction, account: str, owner_id: str) -> int:
-    """Seconds that a session of a user or role may last, from a browser or a command line: MaxSigninSessionDuration, or 12 hours."""
+    """Seconds that a sign-in session of a user or role may last, of any kind: MaxSigninSessionDuration, 12 hours at most."""
     if owner_id.startswith("AROA"):
         sql = "SELECT max_signin_session_duration FROM iam_role WHERE account = ? AND role_id = ?"
         row = tx.one(sql, account, owner_id)
