@@ -76,6 +76,8 @@ def read(text: str) -> Unverified:
         refuse(NOT_VALID)
     if not isinstance(issuer, str) or not issuer:
         refuse("Missing a required claim: iss")
+    if not issuer.isprintable():
+        refuse(NOT_VALID)
     return Unverified(text, issuer, kid, str(algorithm))
 
 
@@ -166,6 +168,8 @@ def _document(part: str) -> Mapping[str, Any]:
 def _parsed(text: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        # Half a surrogate pair is no character: it cannot be looked up, kept or answered.
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         refuse(NOT_A_JWT)
     if not isinstance(found, dict):

@@ -69,6 +69,8 @@ def test_a_proof_of_a_new_key_and_one_of_the_same_key_are_told_apart():
         {"iat": int(NOW) - module.SECONDS - 1},
         {"iat": int(NOW) + module.SECONDS + 1},
         {"iat": 1e400},
+        {"iat": 10**400},
+        {"iat": -(10**400)},
         {"jti": None},
         {"jti": ""},
         {"jti": 7},

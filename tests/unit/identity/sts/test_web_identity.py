@@ -175,6 +175,21 @@ def test_no_issuer(cloud: Cloud, issuer: Any):
     assert cloud.refused(cloud.idp.token(iss=issuer)) == ("InvalidIdentityToken", "Missing a required claim: iss")
 
 
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"iss": "https://\ud800"}, NOT_A_JWT),
+        ({"iss": "https://a\0b"}, NOT_VALID),
+        ({"iss": "https://a\nb"}, NOT_VALID),
+        ({"sub": "\udfff"}, NOT_A_JWT),
+        ({"any": ["\ud800"]}, NOT_A_JWT),
+    ],
+)
+def test_what_no_database_can_look_up(cloud: Cloud, claims: dict[str, Any], said: tuple[str, str]):
+    """Halves of surrogate pairs and control characters, of whoever writes the token: nothing of it need be proven."""
+    assert cloud.refused(cloud.idp.token(**claims)) == said
+
+
 def test_a_provider_of_another_account_counts_for_nothing_here(cloud: Cloud):
     with OidcIdp() as other:
         assert cloud.refused(other.token()) == (
