@@ -32,7 +32,7 @@ HOSTED = (
 """Services that Garrison answers for: routed, and answered with a clear error where not yet built."""
 
 TYPED: dict[str, tuple[str, ...]] = {
-    "cloudtrail": ("LookupEvents",), "iam": (), "kms": (), "organizations": (), "signin": (), "sts": (),
+    "cloudtrail": ("LookupEvents",), "iam": (), "kms": (), "organizations": (), "signin": (), "sts": (), "wafv2": (),
 }  # fmt: skip
 """Services with handlers, which get typed modules: of the operations named, or of all. A class costs start-up time."""
 

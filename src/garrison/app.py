@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import garrison.compliance.cloudtrail
+import garrison.edge.wafv2
 import garrison.identity.iam
 import garrison.identity.organizations
 import garrison.identity.signin
@@ -67,12 +68,11 @@ TOOL_SLOTS = range(65, 128)
 _STEPS_IN_MEMORY = 10
 """Steps of reports a second, where there is no background process: each takes the loop some milliseconds."""
 
-assert garrison.compliance.cloudtrail is not None  # noqa: S101 - imported so that its operations are registered
-assert garrison.identity.iam is not None  # noqa: S101 - imported so that its operations are registered
-assert garrison.identity.organizations is not None  # noqa: S101 - the same
-assert garrison.identity.signin is not None  # noqa: S101 - the same
-assert garrison.identity.sts is not None  # noqa: S101 - the same
-assert garrison.keys.kms is not None  # noqa: S101 - the same
+SERVICES = (
+    garrison.compliance.cloudtrail, garrison.edge.wafv2, garrison.identity.iam, garrison.identity.organizations,
+    garrison.identity.signin, garrison.identity.sts, garrison.keys.kms,
+)  # fmt: skip
+"""Imported so that their operations are registered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ NO_ITEM = {
     "signin:BatchRevokeSessions": "sessions come and go, and are no resources of AWS Config",
     "signin:CreateOAuth2Token": "the same",
     "signin:RevokeOAuth2TokenWithIAM": "the same",
+    "wafv2:CreateAPIKey": "keys of the client integration are no resources of AWS Config",
+    "wafv2:DeleteAPIKey": "the same",
 }
 """Writes that change no resource, each with its reason."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.support import scenario_organizations, scenario_signin
+from tests.support import scenario_organizations, scenario_signin, scenario_wafv2
 from tests.support.house import ACCOUNT, REGION
 from tests.support.importing import wrap
 from tests.support.scenario_credentials import credentials
@@ -82,6 +82,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _regions(answers)
     yield from scenario_organizations.steps(answers)
     yield from scenario_signin.steps(answers)
+    yield from scenario_wafv2.steps(answers)
     yield Step("cloudtrail", "LookupEvents", {"MaxResults": 5})
     yield from _ends(answers)
 

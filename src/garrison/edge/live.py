@@ -173,11 +173,28 @@ def read(tx: Transaction, resource: str, managed: Managed, locate: Locate = nowh
     text = logged[0] if logged is not None else ""
     return Attached(
         resource=resource,
-        document=entity.document,
+        document=_without_stale(entity.document, found),
         resources=of(found, managed.catalog, locate),
         logging=json.loads(text) if text else None,
         version=_version(entity, *(found[arn] for arn in sorted(found)), also=(text, managed.version)),
     )
+
+
+_OVERRIDES: Final = ("RuleActionOverrides", "ExcludedRules")
+
+
+def _without_stale(document: Document, found: Mapping[str, entities.Entity]) -> Document:
+    """The web ACL without overrides of rules that their groups have no more: a group's owner may rename its rules."""
+    return {**document, "Rules": [_current(rule, found) for rule in document["Rules"]]}
+
+
+def _current(rule: Document, found: Mapping[str, entities.Entity]) -> Document:
+    spec = rule["Statement"].get("RuleGroupReferenceStatement")
+    if spec is None or spec["ARN"] not in found:
+        return rule
+    names = {each["Name"] for each in found[spec["ARN"]].document["Rules"]}
+    kept = {member: [each for each in spec[member] if each["Name"] in names] for member in _OVERRIDES if member in spec}
+    return {**rule, "Statement": {"RuleGroupReferenceStatement": {**spec, **kept}}}
 
 
 def _version(*read_now: entities.Entity, also: tuple[str, ...]) -> str:

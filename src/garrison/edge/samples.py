@@ -133,8 +133,10 @@ class Batch:
     def add(self, web_acl: str, own_metric: str, request: WebRequest, verdict: Verdict, silent: Collection[str] = ()) -> None:
         """One inspected request. ``own_metric`` is the web ACL's, ``silent`` what :func:`silent` says of it."""
         slot = int(request.time // SLOT)
-        for metric, action in verdict.metrics:
-            name = DEFAULT_ACTION if metric == own_metric else metric
+        last = len(verdict.metrics) - 1 if verdict.rule == DEFAULT_ACTION else -1
+        for index, (metric, action) in enumerate(verdict.metrics):
+            # A rule may have the metric of its web ACL.
+            name = DEFAULT_ACTION if index == last and metric == own_metric else metric
             self._count(web_acl, name, action, slot)
             if name not in silent and metric not in silent:
                 self._keep(web_acl, name, slot, request, verdict, action)
