@@ -88,7 +88,7 @@ def delete_account_password_policy(ctx: Context, _req: object) -> None:
 
 @operation("iam", resource=anything, read=True)
 def get_account_summary(ctx: Context, _req: object) -> api.GetAccountSummaryResponse:
-    """How much the account holds, and how much it may. Kinds of entities that are not built count zero."""
+    """How much the account holds, and how much it may."""
     devices = counts(ctx.tx, ctx.account)
 
     def number(table: str, where: str = "account = ?", *more: str) -> int:
@@ -109,7 +109,7 @@ def get_account_summary(ctx: Context, _req: object) -> api.GetAccountSummaryResp
             "InstanceProfiles": number("iam_instance_profile"),
             "MFADevices": devices.virtual,
             "MFADevicesInUse": devices.in_use,
-            "Providers": 0,
+            "Providers": number("iam_oidc_provider") + number("iam_saml_provider"),
             "ServerCertificates": number("iam_server_certificate"),
             "GlobalEndpointTokenVersion": token_version(ctx.tx, ctx.account),
         }

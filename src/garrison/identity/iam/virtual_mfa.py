@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from garrison.api import iam as api
 from garrison.core.context import Context
+from garrison.core.errors import CommonError
 from garrison.core.operation import PREPARED, Target, operation
 from garrison.identity.iam import errors
 from garrison.identity.iam.account import display_name
@@ -22,6 +23,9 @@ from garrison.identity.iam.users import shown as shown_user
 from garrison.identity.iam.users import shown_root
 from garrison.identity.mfa import devices, qr, totp
 from garrison.identity.mfa.devices import Device
+
+LONGEST_SERIAL = 256
+"""Characters of a serial number (IAM API Reference, EnableMFADevice): a device with a longer one could never be enabled."""
 
 
 class _New(NamedTuple):
@@ -55,6 +59,13 @@ def _device(ctx: Context, serial: str) -> Device:
 
 
 def _seed_and_image(ctx: Context, req: api.CreateVirtualMFADeviceRequest) -> Callable[[], _New]:
+    room = LONGEST_SERIAL - len(iam_arn(ctx.account, "mfa", req.path or "/", ""))
+    if len(req.virtual_mfa_device_name) > room:
+        message = (
+            "1 validation error detected: Value at 'virtualMFADeviceName' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {max(room, 0)}"
+        )
+        raise CommonError("validation", message)
     seed, account_name, random = totp.SEED_BYTES, display_name(ctx), ctx.random
 
     def draw() -> _New:

@@ -8,6 +8,8 @@ import pytest
 from garrison.api import iam as api
 from tests.support.certificates import certificate, private_pem, rsa_key
 from tests.support.iam import ACCOUNT, ALLOW_ALL, TRUST_EC2, Cloud
+from tests.support.idp_saml import certificate as idp_certificate
+from tests.support.idp_saml import metadata
 
 
 def test_one_alias_that_is_replaced(cloud: Cloud):
@@ -137,8 +139,10 @@ def test_the_summary_counts_what_else_there_is(cloud: Cloud):
     cloud.upload_server_certificate(
         server_certificate_name="site", certificate_body=certificate("site", rsa_key()), private_key=private_pem(rsa_key())
     )
+    cloud.create_saml_provider(name="corp", saml_metadata_document=metadata(idp_certificate()[1]))
+    cloud.create_open_id_connect_provider(url="https://idp.example.com", thumbprint_list=["a" * 40])
     found = cloud.get_account_summary().summary_map
-    wanted = {"InstanceProfiles": 1, "AccountSigningCertificatesPresent": 1, "ServerCertificates": 1}
+    wanted = {"InstanceProfiles": 1, "AccountSigningCertificatesPresent": 1, "ServerCertificates": 1, "Providers": 2}
     assert {name: found[name] for name in wanted} == wanted
 
 

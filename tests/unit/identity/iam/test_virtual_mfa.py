@@ -100,6 +100,16 @@ def test_what_is_deleted_is_what_is_authorized(cloud: Cloud):
     assert cloud.targets[0].arn == f"arn:aws:iam::{ACCOUNT}:mfa/Phone"
 
 
+@pytest.mark.parametrize(("path", "longest"), [(None, 226), ("/a/b/", 222), (f"/{'p' * 300}/", 0)])
+def test_a_name_of_which_no_serial_number_can_be_made(cloud: Cloud, path: str | None, longest: int):
+    """SerialNumber has 256 characters at most (IAM API Reference, EnableMFADevice)."""
+    with pytest.raises(CommonError, match=f"Member must have length less than or equal to {longest}$") as caught:
+        new(cloud, "n" * (longest + 1), path)
+    assert caught.value.kind == "validation"
+    if longest:
+        assert len(new(cloud, "n" * longest, path).serial_number) == 256
+
+
 def test_lists(cloud: Cloud):
     cloud.create_user(user_name="bob")
     for name in ("b", "A", "c"):
