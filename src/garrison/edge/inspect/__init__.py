@@ -7,9 +7,9 @@ from garrison.edge.inspect.capacity import capacity
 from garrison.edge.inspect.errors import EngineFault, InvalidParameter, MissingDetector
 from garrison.edge.inspect.groups import Context, Detectors, Finding, Location, ManagedGroup, Resources
 from garrison.edge.inspect.patterns import PatternCache
-from garrison.edge.inspect.rates import RateTable
 from garrison.edge.inspect.request import WebRequest
 from garrison.edge.inspect.state import RateRule, Rates, State, Token, TokenState
+from garrison.edge.inspect.tables import Heard, RateTable, Told
 from garrison.edge.inspect.validate import check_rule_group, check_rules, check_web_acl, references
 from garrison.edge.inspect.verdict import Action, GroupResult, MatchDetail, RateResult, Response, RuleKind, RuleMatch, Verdict
 
@@ -21,6 +21,7 @@ __all__ = [
     "EngineFault",
     "Finding",
     "GroupResult",
+    "Heard",
     "InvalidParameter",
     "Location",
     "ManagedGroup",
@@ -38,6 +39,7 @@ __all__ = [
     "State",
     "Token",
     "TokenState",
+    "Told",
     "Verdict",
     "WebRequest",
     "body_limit",

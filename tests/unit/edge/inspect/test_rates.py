@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from garrison.edge.inspect import Location, RateRule, RateTable
-from garrison.edge.inspect.rates import LIMITED, TRACKED
+from garrison.edge.inspect.tables import LIMITED, TRACKED
 from tests.support.waf import COUNT, Document, Things, byte_match, compiled, inspect, request, rule, types
 
 LIMIT = 10
@@ -216,3 +216,13 @@ def test_rules_that_are_gone_are_forgotten():
     table.hit(RULE, b"k", 1.0)
     table.keep_only(frozenset({"other"}))
     assert table.estimate(RULE, b"k", 1.0) == 0
+
+
+def test_a_long_value_is_counted_under_a_digest():
+    sender = Sender(custom(key("QueryString")))
+    long = "/?" + "a" * 4000
+    sender.fill(long)
+    assert sender.ask(long)
+    assert not sender.ask(long + "b")
+    (held,) = sender.table.limited(sender.acl.rates[0], 1_700_000_000.0)
+    assert len(held) < 40
