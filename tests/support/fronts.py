@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -22,9 +23,41 @@ import pytest
 
 from tests.support.needs import missing
 from tests.support.server import START_SECONDS, STOP_SECONDS, clean_environment, free_port, kill_group
+from tests.support.waf import BODY, byte_match, header, headers, rule, size, web_acl
 
 Document = Mapping[str, Any]
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+
+
+def plain(document: Any) -> Any:
+    """A web ACL of the unit tests as JSON takes it: search strings in base64."""
+    if isinstance(document, bytes):
+        return base64.b64encode(document).decode()
+    if isinstance(document, dict):
+        return {name: plain(value) for name, value in document.items()}
+    return [plain(each) for each in document] if isinstance(document, (list, tuple)) else document
+
+
+CUSTOM = {"Block": {"CustomResponse": {"ResponseCode": 503, "CustomResponseBodyKey": "sorry", "ResponseHeaders": [
+    {"Name": "X-Why", "Value": "closed"}]}}}  # fmt: skip
+INSERT = {"Count": {"CustomRequestHandling": {"InsertHeaders": [{"Name": "seen", "Value": "yes"}]}}}
+ACL = plain(
+    web_acl(
+        rule("path", 0, byte_match(b"/forbidden", position="STARTS_WITH")),
+        rule("body", 1, byte_match(b"attack-in-body", BODY)),
+        rule("big", 2, size("GT", 100_000, BODY)),
+        rule("bytes", 3, byte_match(b"caf\xc3\xa9\xff", header("x-bytes"))),
+        rule("twice", 4, byte_match(b"one,two", header("x-twice"), "EXACTLY")),
+        rule("order", 5, byte_match(b"x-b:x-a", {"HeaderOrder": {"OversizeHandling": "CONTINUE"}})),
+        rule("raw", 6, byte_match(b"/%2e%2E//x%2fy;z")),
+        rule("closed", 7, byte_match(b"/closed"), CUSTOM),
+        rule("fine", 8, byte_match(b"/two-hundred"), {"Block": {"CustomResponse": {"ResponseCode": 200}}}),
+        rule("mark", 9, byte_match(b"/marked"), INSERT),
+        rule("cookie", 10, byte_match(b"b=2", headers(pattern={"IncludedHeaders": ["cookie"]}, scope="VALUE"))),
+        CustomResponseBodies={"sorry": {"ContentType": "TEXT_PLAIN", "Content": "come back later"}},
+    )
+)
+"""A rule for each thing that the way to an inspector could lose."""
 
 
 @dataclass

@@ -127,7 +127,7 @@ def opened(settings: Settings, *, fresh: bool = False) -> Iterator[Any]:
         fail(f"there is no state in {settings.data_dir}: has `garrison serve` been started?")
     try:
         app.prepare_data_dir(settings)
-        with _slot(settings.data_dir, app.TOOL_SLOTS) as slot, contextlib.closing(app.open_state(settings, slot)) as state:
+        with tool_slot(settings.data_dir, app.TOOL_SLOTS) as slot, contextlib.closing(app.open_state(settings, slot)) as state:
             yield state
     except (ConfigError, RootKeyError, SchemaError, StoreUnavailable) as error:
         fail(str(error))
@@ -136,7 +136,7 @@ def opened(settings: Settings, *, fresh: bool = False) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _slot(data_dir: Path, slots: range) -> Iterator[int]:
+def tool_slot(data_dir: Path, slots: range) -> Iterator[int]:
     """A process number that no other tool has at this moment."""
     folder = data_dir / "slots"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

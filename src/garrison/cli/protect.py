@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
+import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from garrison.cli.options import fail
+from garrison.cli.options import STATE, fail, settings_from, settings_options
 
 if TYPE_CHECKING:
-    from garrison.edge.proxy.policies import FolderCache, Source
+    from garrison.cli.protecting import Place
+    from garrison.config import Settings
     from garrison.edge.proxy.settings import Address, Certificate, Front
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_SETTINGS = frozenset({*STATE, "region", "log_level"})
 
 
 @click.command()
@@ -27,35 +29,71 @@ if TYPE_CHECKING:
 )
 @click.option("--managed", default=None, metavar="NAMES", help="Managed rule groups, comma-separated: common,sqli,linux ...")
 @click.option("--rate", type=click.IntRange(10, 2_000_000_000), default=None, help="Requests that one address has in 5 minutes.")
-@click.option("--acl", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, help="Web ACL in AWS's JSON.")
+@click.option("--acl", type=_FILE, default=None, help="Web ACL in AWS's JSON, in place of the two; read again when it changes.")
+@click.option("--local", is_flag=True, help="Do without the server of Garrison that has its state here.")
+@click.option(
+    "--name", default=None, metavar="NAME", help="The listener's name, which its ARN has in it; protect-PORT without it."
+)
+@click.option("--endpoint", default=None, metavar="URL", help="The server's endpoint; without it, where the server says it is.")
+@click.option("--profile", default=None, metavar="NAME", help="AWS profile whose keys make the web ACL; `garrison` without it.")
 @click.option("--fail-open", is_flag=True, help="Let requests pass while no inspector answers; else they get 500.")
-@click.option("--tls-cert", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Certificate chain, PEM.")
-@click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Private key, PEM.")
+@click.option("--tls-cert", type=_FILE, help="Certificate chain, PEM.")
+@click.option("--tls-key", type=_FILE, help="Private key, PEM.")
 @click.option("--http3", is_flag=True, help="HTTP/3 too, on the same port of UDP; needs a certificate.")
 @click.option("--upstream-http2", is_flag=True, help="The application speaks HTTP/2 alone, as gRPC servers do.")
-@click.option(
-    "--upstream-ca", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Authorities of the application's TLS."
-)
-@click.option("--metrics", default=None, metavar="[HOST:]PORT", help="Serve Prometheus metrics there.")
-@click.option(
-    "--inspectors", type=click.IntRange(1, 32), default=None, help="Inspector processes; as many as processors, at most 4."
-)
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning", help="Of its own log.")
+@click.option("--upstream-ca", type=_FILE, help="Authorities that the application's certificate is trusted by, PEM.")
+@click.option("--lists", type=_FOLDER, default=None, help="Lists of managed rule groups, and databases of places.")
+@click.option("--log", default=None, metavar="FILE", help="Log records of a web ACL in a file; `-` for standard output.")
+@click.option("--metrics", default=None, metavar="[HOST:]PORT", help="Serve Prometheus metrics there, at /metrics and /envoy.")
+@click.option("--inspectors", type=click.IntRange(1, 32), default=None, help="Inspector processes; one a processor, at most 4.")
+@click.option("--valkey", default=None, metavar="URL", help="Share rates with other nodes over Valkey.")
+@settings_options(*STATE, "region", "log_level")
 def protect(url: str, **given: Any) -> None:  # noqa: ANN401 - options
     """Protect the application at URL: Envoy in front of it, a web ACL on each request."""
-    from garrison.edge.proxy.supervisor import ProxyError, Supervisor, envoy_path  # noqa: PLC0415 - `--help` needs no rooms
+    from garrison.cli.calling import CallError  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.edge.proxy.supervisor import ProxyError, envoy_path  # noqa: PLC0415
+    from garrison.edge.sharing import PoolError  # noqa: PLC0415
     from garrison.logs import configure_logs  # noqa: PLC0415
 
-    configure_logs(given["log_level"])
+    settings = settings_from({name: value for name, value in given.items() if name in _SETTINGS})
+    configure_logs(given["log_level"] or "warning")
     try:
         front = _front(url, given)
-        program = envoy_path()
-        work = _local(front, given)
-        Supervisor(front, program, work).run(lambda: _announce(front, given))
-    except (ProxyError, ValueError) as error:
+        _run(front, given, settings, envoy_path())
+    except (ProxyError, PoolError, CallError, ValueError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _run(front: Front, given: dict[str, Any], settings: Settings, envoy: Path) -> None:
+    from garrison.cli import protecting  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.edge.proxy import metrics  # noqa: PLC0415
+    from garrison.edge.proxy.supervisor import Supervisor  # noqa: PLC0415
+
+    metrics.prepare(front.folder / "metrics")
+    kept = protecting.cache()
+    # A web ACL in a file is its own truth; else that of the server, where there is one.
+    served = not (given["local"] or given["acl"]) and bool(settings.store or (settings.data_dir / "garrison.db").exists())
+    place = protecting.StorePlace(front, given, settings, kept) if served else protecting.FilePlace(front, given, kept)
+    work = protecting.worker(front, place, kept, given["valkey"])
+    Supervisor(front, envoy, work, _Restarts().add).run(lambda: _announce(front, place))
+
+
+class _Restarts:
+    """Counts processes that were started again."""
+
+    def __init__(self) -> None:
+        from garrison.edge.proxy.metrics import Metrics  # noqa: PLC0415 - `garrison --help` needs no rooms
+
+        self._metrics = Metrics()
+        self._counts: dict[tuple[str, ...], float] = {}
+
+    def add(self, kind: str) -> None:
+        """One more of ``envoy`` or ``inspector``."""
+        key = "events", f"{kind}_restarted"
+        self._counts[key] = self._counts.get(key, 0) + 1
+        self._metrics.hand_over(self._counts)
 
 
 def _front(url: str, given: dict[str, Any]) -> Front:
@@ -100,69 +138,11 @@ def _address(text: str) -> Address:
     return found
 
 
-def _cache() -> FolderCache:
-    import platformdirs  # noqa: PLC0415 - `--help` needs no rooms
-
-    from garrison.edge.proxy.policies import FolderCache  # noqa: PLC0415
-
-    return FolderCache(platformdirs.user_cache_path("garrison") / "patterns")
-
-
-def _local(front: Front, given: dict[str, Any]) -> Callable[[int, socket.socket, int], None]:
-    """Without a server of Garrison: the web ACL is in a file, or made of the options."""
-    from garrison.core.ids import system_random  # noqa: PLC0415 - `--help` needs no rooms
-    from garrison.edge.inspect.managed.catalog import Catalog  # noqa: PLC0415
-    from garrison.edge.proxy.policies import FileSource  # noqa: PLC0415
-    from garrison.edge.token_keys import TokenKey, TokenKeys  # noqa: PLC0415
-
-    path = given["acl"] or _planned(front, given)
-    cache = _cache()
-    catalog = Catalog(cache=cache)
-    keys = TokenKeys([TokenKey("local", system_random(32), time.time() - 3600)])
-    return _worker(front, lambda: FileSource(path, catalog, keys), cache)
-
-
-def _planned(front: Front, given: dict[str, Any]) -> Path:
-    from garrison.core.net import is_loopback  # noqa: PLC0415 - `--help` needs no rooms
-    from garrison.edge.proxy.plans import parse_managed, planned  # noqa: PLC0415
-
-    if given["managed"] is None and given["rate"] is None:
-        raise ValueError("nothing to inspect for: give --managed, --rate or --acl")
-    document = planned(
-        "protect", parse_managed(given["managed"] or ""), given["rate"], on_loopback=is_loopback(front.listen.host)
-    )
-    path = front.folder / "acl.json"
-    path.write_text(json.dumps(document, indent=2), encoding="utf-8")
-    return path
-
-
-def _worker(front: Front, source_of: Callable[[], Source], cache: FolderCache) -> Callable[[int, socket.socket, int], None]:
-    """An inspector's life. The first web ACL is read and compiled here, once for all of them; it must be sound."""
-    from garrison.edge.inspect import InvalidParameter, RateTable  # noqa: PLC0415 - `--help` needs no rooms
-    from garrison.edge.interstitial import SpentTogether  # noqa: PLC0415
-    from garrison.edge.proxy.inspector import Inspector, compiled  # noqa: PLC0415
-    from garrison.edge.proxy.judge import Judge  # noqa: PLC0415
-
-    loaded = source_of().poll()
-    if loaded is None:
-        raise ValueError("there is no web ACL to begin with: the reason is above")
-    try:
-        first = loaded.compile(cache)
-    except InvalidParameter as error:
-        raise ValueError(f"the web ACL is not valid: {error}") from error
-
-    def work(_number: int, sock: socket.socket, lifeline: int) -> None:
-        source = source_of()
-        # It may have changed since, when this is the successor of an inspector that ended.
-        now = source.poll()
-        newest = compiled(now, cache) if now is not None else None
-        judge = Judge(newest or first, RateTable(), front.scheme, spent=SpentTogether(front.folder / "spent"))
-        Inspector(sock, judge, source, cache, lambda: (b"", "text/plain")).run(lifeline)
-
-    return work
-
-
-def _announce(front: Front, given: dict[str, Any]) -> None:
+def _announce(front: Front, place: Place) -> None:
     click.echo(f"Garrison protects {front.upstream} at {front.scheme}://{front.listen}")
-    click.echo(f"  web ACL    {given['acl'] or given['managed'] or 'rate alone'}")
-    click.echo(f"  without an inspector   {'requests pass' if front.fail_open else 'requests are refused'}")
+    arn = getattr(place, "arn", None)
+    if arn is not None:
+        click.echo(f"  listener   {arn}")
+    click.echo(f"  web ACL    {place.title}")
+    click.echo(f"  without an answer of an inspector, requests {'pass' if front.fail_open else 'are refused'}")
+    sys.stdout.flush()

@@ -98,11 +98,11 @@ def test_memory_is_out_of_reach(garrison: Any, monkeypatch: pytest.MonkeyPatch):
 
 def test_commands_at_one_time_have_numbers_of_their_own(home: Path, data_dir: Path, one: InProcess, garrison: Any):
     from garrison import app  # noqa: PLC0415 - as the command does
-    from garrison.cli.options import _slot  # noqa: PLC0415 - the same
+    from garrison.cli.options import tool_slot  # noqa: PLC0415 - the same
 
-    with _slot(data_dir, app.TOOL_SLOTS) as first, _slot(data_dir, app.TOOL_SLOTS) as second:
+    with tool_slot(data_dir, app.TOOL_SLOTS) as first, tool_slot(data_dir, app.TOOL_SLOTS) as second:
         assert (first, second) == (app.TOOL_SLOTS[0], app.TOOL_SLOTS[1])
-        with pytest.raises(SystemExit), _slot(data_dir, range(first, second + 1)):
+        with pytest.raises(SystemExit), tool_slot(data_dir, range(first, second + 1)):
             pytest.fail("there is no number left")
     assert one.iam("ListUsers").status == 200
 

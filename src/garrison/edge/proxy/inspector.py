@@ -7,8 +7,9 @@ import contextlib
 import logging
 import signal
 import socket
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from garrison.edge.inspect import EngineFault, InvalidParameter, PatternCache
 from garrison.edge.proxy.judge import Judge
@@ -17,7 +18,12 @@ from garrison.edge.proxy.server import Connection, Page
 
 LOG = logging.getLogger("garrison.edge")
 POLL_SECONDS: Final = 0.2
+CHORES_SECONDS: Final = 1.0
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,10 @@ class Inspector:
     source: Source
     cache: PatternCache | None
     metrics: Page
+    chores: Callable[[], None] = nothing
+    """Called each second in the thread of the loop. May raise: it is logged, and called again."""
+    tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    """What runs beside, for as long as it serves."""
 
     def run(self, lifeline: int) -> None:
         """Serve until SIGTERM, SIGINT, or until ``lifeline`` (a pipe's reading end) is closed."""
@@ -49,15 +59,26 @@ class Inspector:
 
         loop.add_reader(lifeline, supervisor_is_gone)
         server = await loop.create_unix_server(lambda: Connection(self.judge.answer, self.metrics), sock=self.sock)
-        following = asyncio.create_task(self._follow())
-        following.add_done_callback(lambda _: stop.set())  # who hears of no change any more must not go on
+        running = [asyncio.create_task(each()) for each in (self._follow, self._keep_house, *self.tasks)]
+        for each in running:
+            each.add_done_callback(lambda _: stop.set())  # who hears of no change any more must not go on
         try:
             await stop.wait()
         finally:
-            following.cancel()
             server.close()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following  # raises what ended it, and so the process
+            for each in running:
+                each.cancel()
+            for each in running:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await each  # raises what ended it, and so the process
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(CHORES_SECONDS)
+            try:
+                self.chores()
+            except Exception:
+                LOG.exception("an inspector's own housekeeping failed")
 
     async def _follow(self) -> None:
         """Take each change of the web ACL. It is compiled beside the loop; until it is ready the old one inspects."""

@@ -34,8 +34,8 @@ Slow = Callable[[], bytes]
 class Observer(Protocol):
     """Who is told of verdicts: logs, samples, metrics."""
 
-    def saw(self, policy: Policy, request: WebRequest, verdict: Verdict) -> None:
-        """One inspection. May raise: the verdict stands."""
+    def saw(self, policy: Policy, request: WebRequest, verdict: Verdict, seconds: float) -> None:
+        """One inspection, and how long it took. May raise: the verdict stands."""
         ...
 
 
@@ -81,15 +81,16 @@ class Judge:
         found = policy.loaded.resources.locate(request.source_ip)
         request.country, request.region, request.asn = found.country, found.region, found.asn
         token = Token() if site is None else token_of(request, site.keys, site.token_domains)
+        begun = time.perf_counter()
         verdict = policy.acl.inspect(request, State(self.rates, token))
         if self.observer is not None:
-            self._tell(self.observer, policy, request, verdict)
+            self._tell(self.observer, policy, request, verdict, time.perf_counter() - begun)
         return self._reply(policy, request, verdict)
 
-    def _tell(self, observer: Observer, policy: Policy, request: WebRequest, verdict: Verdict) -> None:
+    def _tell(self, observer: Observer, policy: Policy, request: WebRequest, verdict: Verdict, seconds: float) -> None:
         """A log that cannot be written is no reason to pass an attack, nor to refuse a request."""
         try:
-            observer.saw(policy, request, verdict)
+            observer.saw(policy, request, verdict, seconds)
         except Exception as error:  # noqa: BLE001 - as the docstring says; it is logged
             self._failed(error)
 

@@ -13,6 +13,7 @@ from garrison.edge.inspect import CompiledAcl, Location, ManagedGroup, PatternCa
 from garrison.edge.inspect.detect.standard import StandardDetectors
 from garrison.edge.inspect.managed.catalog import Catalog
 from garrison.edge.interstitial import Site
+from garrison.edge.live import Locate, nowhere
 from garrison.edge.token_keys import TokenKeys
 
 Document = Mapping[str, Any]
@@ -89,6 +90,7 @@ class FileResources:
     """What the web ACL of a file refers to: the file's own lists, and the managed rule groups."""
 
     catalog: Catalog
+    locator: Locate = nowhere
     ip_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     regex_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rule_groups: Mapping[str, Document] = field(default_factory=dict)
@@ -109,12 +111,12 @@ class FileResources:
         """As of ``Resources``."""
         return self.catalog.get(vendor, name, version)
 
-    def locate(self, _ip: str) -> Location:
-        """As of ``Resources``: nothing is known of places."""
-        return Location()
+    def locate(self, ip: str) -> Location:
+        """As of ``Resources``."""
+        return self.locator(ip)
 
 
-def read_acl(text: str, catalog: Catalog) -> Loaded:
+def read_acl(text: str, catalog: Catalog, locate: Locate = nowhere) -> Loaded:
     """A web ACL in JSON: what CreateWebACL takes, or what GetWebACL answers.
 
     Beside ``WebACL`` there may be ``IPSets``, ``RegexPatternSets`` and ``RuleGroups``, lists of what GetIPSet and its like
@@ -131,6 +133,7 @@ def read_acl(text: str, catalog: Catalog) -> Loaded:
         raise ValueError("no web ACL: it has no `Name`")  # noqa: TRY004 - the same
     resources = FileResources(
         catalog,
+        locate,
         {each["ARN"]: each["Addresses"] for each in _listed(whole, "IPSets", "ARN", "Addresses")},
         {
             each["ARN"]: [one["RegexString"] for one in each["RegularExpressionList"]]
@@ -159,9 +162,10 @@ def with_arn(document: Document) -> Document:
 class FileSource:
     """A web ACL in a file; whoever changes it changes what is inspected."""
 
-    def __init__(self, path: Path, catalog: Catalog, keys: TokenKeys | None = None) -> None:
+    def __init__(self, path: Path, catalog: Catalog, keys: TokenKeys | None = None, locate: Locate = nowhere) -> None:
         self._path = path
         self._catalog = catalog
+        self._locate = locate
         self._keys = keys
         self._seen: tuple[int, int, int] | None = None
 
@@ -172,7 +176,7 @@ class FileSource:
             return None
         self._seen = seen
         try:
-            found = read_acl(self._path.read_text(encoding="utf-8"), self._catalog)
+            found = read_acl(self._path.read_text(encoding="utf-8"), self._catalog, self._locate)
         except (OSError, ValueError) as error:
             LOG.error("%s is not taken: %s", self._path, error)  # noqa: TRY400 - whose text says it all
             return None

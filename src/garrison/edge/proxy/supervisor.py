@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -71,8 +70,8 @@ class Supervisor:
     front: Front
     envoy: Path
     work: Work
-    restarts: Counter[str] = field(default_factory=Counter)
-    """How often ``envoy`` and ``inspector`` were started again."""
+    restarted: Callable[[str], None]
+    """Told of each ``envoy`` and ``inspector`` that is started again."""
     _sockets: list[socket.socket] = field(default_factory=list)
     _children: dict[int, _Child] = field(default_factory=dict)
     _due: dict[int, tuple[float, int]] = field(default_factory=dict)
@@ -189,7 +188,7 @@ class Supervisor:
         for number, (when, quick) in list(self._due.items()):
             if time.monotonic() >= when:
                 del self._due[number]
-                self.restarts["envoy" if number == ENVOY else "inspector"] += 1
+                self.restarted("envoy" if number == ENVOY else "inspector")
                 self._start(number, quick)
 
     def _ended(self) -> list[tuple[int, int]]:

@@ -1,0 +1,313 @@
+"""What ``garrison protect`` protects with: a web ACL of a file, or of a server of Garrison that runs on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import platformdirs
+
+from garrison import app
+from garrison.cli.calling import Caller, CallError, caller_keys
+from garrison.cli.options import authority_of, endpoint_of, opened, tool_slot
+from garrison.config import Settings
+from garrison.core.ids import account_of_access_key, system_random
+from garrison.core.net import is_loopback
+from garrison.edge import listeners, live, token_keys
+from garrison.edge.inspect import InvalidParameter, RateTable
+from garrison.edge.inspect.managed.catalog import Catalog
+from garrison.edge.interstitial import SpentTogether
+from garrison.edge.listeners import Listener
+from garrison.edge.places import Places
+from garrison.edge.proxy import metrics
+from garrison.edge.proxy.inspector import Inspector, compiled
+from garrison.edge.proxy.judge import Judge
+from garrison.edge.proxy.logbook import LineFile, LogBook, Write, log_book, to_stdout, writer_of
+from garrison.edge.proxy.plans import parse_managed, planned
+from garrison.edge.proxy.policies import FileSource, FolderCache, Policy, Source
+from garrison.edge.proxy.settings import Front
+from garrison.edge.proxy.stored import Reporter, StoreSource
+from garrison.edge.proxy.watcher import Watcher
+from garrison.edge.samples import Batch
+from garrison.edge.sharing import HubPool, HubServer, Pool, Sharer, ValkeyPool
+from garrison.edge.token_keys import TokenKey, TokenKeys
+from garrison.keys.keyring import Keyring
+
+Given = Mapping[str, Any]
+SERVICE = "AWSWAF_20190729"
+
+
+@dataclass(slots=True)
+class Opened:
+    """What one inspector has of its web ACL's place; used in its own process."""
+
+    source: Source
+    open_book: Callable[[Policy], LogBook | None]
+    batch: Batch | None = None
+    reporter: Reporter | None = None
+
+
+class Place(Protocol):
+    """Where the web ACL is."""
+
+    @property
+    def title(self) -> str:
+        """For the first words."""
+        ...
+
+    def open(self) -> contextlib.AbstractContextManager[Opened]:
+        """Open it, in the process that uses it."""
+        ...
+
+
+def cache() -> FolderCache:
+    """Compiled patterns, kept for the user. Raises OSError."""
+    return FolderCache(platformdirs.user_cache_path("garrison") / "patterns")
+
+
+# A file
+
+
+class FilePlace:
+    """A web ACL in a file, or made of the options; no server of Garrison is needed."""
+
+    def __init__(self, front: Front, given: Given, kept: FolderCache) -> None:
+        self._front = front
+        self._path: Path = given["acl"] or self._planned(given)
+        self.title = str(given["acl"] or given["managed"] or "a rate alone")
+        self._catalog = live.Managed(given["lists"], kept).catalog if given["lists"] else Catalog(cache=kept)
+        self._places = Places(given["lists"])
+        # A token is worth nothing after a restart: its browser solves another challenge.
+        self._keys = TokenKeys([TokenKey("local", system_random(32), time.time() - 2 * token_keys.SETTLING)])
+        self._write = _writer(given["log"])
+
+    def _planned(self, given: Given) -> Path:
+        path = self._front.folder / "acl.json"
+        path.write_text(json.dumps(plan("protect", self._front, given), indent=2), encoding="utf-8")
+        return path
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Opened]:
+        """As of ``Place``."""
+        source = FileSource(self._path, self._catalog, self._keys, self._places.locate)
+        yield Opened(source, self._book)
+
+    def _book(self, policy: Policy) -> LogBook | None:
+        document = policy.loaded.document
+        if self._write is None or document is None:
+            return None
+        source = listeners.listener_arn("000000000000", "us-east-1", "protect")
+        return log_book(self._write, document, source, policy.loaded.logging)
+
+
+def plan(name: str, front: Front, given: Given) -> dict[str, Any]:
+    """The web ACL of ``--managed`` and ``--rate``. Raises ValueError where there is neither."""
+    if given["managed"] is None and given["rate"] is None:
+        raise ValueError("nothing to inspect for: give --managed, --rate or --acl")
+    return planned(name, parse_managed(given["managed"] or ""), given["rate"], on_loopback=is_loopback(front.listen.host))
+
+
+def _writer(log: str | None) -> Write | None:
+    if log is None:
+        return None
+    return to_stdout if log == "-" else LineFile(Path(log).absolute())
+
+
+# A server of Garrison
+
+
+class StorePlace:
+    """A web ACL of the API: made by it with the caller's own permissions, and followed in the store."""
+
+    def __init__(self, front: Front, given: Given, settings: Settings, kept: FolderCache) -> None:
+        """Registers the listener, makes the web ACL and associates it. Raises ValueError, CallError, OSError."""
+        self._settings = settings
+        self._lists: Path | None = given["lists"]
+        keys = caller_keys(given["profile"])
+        endpoint = given["endpoint"] or endpoint_of(settings, {})
+        caller = Caller(endpoint, settings.region, keys, authority_of(settings, endpoint))
+        name = given["name"] or f"protect-{front.listen.port}"
+        self.arn = listeners.listener_arn(account_of_access_key(keys.access_key_id), settings.region, name)
+        self._keyring = self._register(front, name)
+        self.title = self._associated(caller, name, front, given)
+        self._managed = live.Managed(self._lists, kept)
+
+    def _register(self, front: Front, name: str) -> Keyring:
+        listener = Listener(
+            self.arn, name, str(front.listen), str(front.upstream), front.certificate is not None, front.fail_open, time.time()
+        )
+        with opened(self._settings) as state:
+            token_keys.keep_rotated(state.store, state.keyring, time.time())
+            with state.store.writing() as tx:
+                listeners.register(tx, listener)
+            state.store.commit()
+            keyring: Keyring = state.keyring
+            return keyring
+
+    def _associated(self, caller: Caller, name: str, front: Front, given: Given) -> str:
+        """What protects it from now on. Without rules of the command line: what is associated, now and later."""
+        if given["managed"] is None and given["rate"] is None:
+            return "what is associated with the listener"
+        document = plan(name, front, given)
+        arn = _make(caller, document)
+        caller.call("wafv2", f"{SERVICE}.AssociateWebACL", {"WebACLArn": arn, "ResourceArn": self.arn})
+        return arn
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Opened]:
+        """As of ``Place``."""
+        settings = self._settings
+        with (
+            tool_slot(settings.data_dir, app.TOOL_SLOTS) as slot,
+            contextlib.closing(app.open_state(settings, slot, self._keyring)) as state,
+        ):
+            source = StoreSource(
+                state.store, state.keyring, self.arn, self._managed, Places(self._lists), many_nodes=bool(settings.store)
+            )
+            batch = Batch(system_random)
+            reporter = Reporter(state.store, batch, f"{socket.gethostname()}:{slot}")
+            yield Opened(source, self._book, batch, reporter)
+
+    def _book(self, policy: Policy) -> LogBook | None:
+        document, configuration = policy.loaded.document, policy.loaded.logging
+        if document is None or configuration is None:
+            return None
+        write = writer_of(configuration["LogDestinationConfigs"][0], self._settings.data_dir / "waf-logs")
+        return None if write is None else log_book(write, document, self.arn, configuration)
+
+
+def _make(caller: Caller, document: Mapping[str, Any]) -> str:
+    """Create the web ACL, or update the one of this name; its ARN."""
+    try:
+        made = caller.call("wafv2", f"{SERVICE}.CreateWebACL", document)
+    except CallError as error:
+        if error.code != "WAFDuplicateItemException":
+            raise
+    else:
+        return str(made["Summary"]["ARN"])
+    summary = _named(caller, str(document["Name"]))
+    known = caller.call("wafv2", f"{SERVICE}.GetWebACL", {name: summary[name] for name in ("Name", "Id")} | {"Scope": "REGIONAL"})
+    update = {**document, "Id": summary["Id"], "LockToken": known["LockToken"]}
+    caller.call("wafv2", f"{SERVICE}.UpdateWebACL", update)
+    return str(summary["ARN"])
+
+
+def _named(caller: Caller, name: str) -> dict[str, Any]:
+    marker: dict[str, Any] = {}
+    while True:
+        page = caller.call("wafv2", f"{SERVICE}.ListWebACLs", {"Scope": "REGIONAL", **marker})
+        for each in page["WebACLs"]:
+            if each["Name"] == name:
+                found: dict[str, Any] = each
+                return found
+        if not page.get("NextMarker"):
+            raise CallError("WAFNonexistentItemException", f"the web ACL `{name}` exists and is not listed")
+        marker = {"NextMarker": page["NextMarker"]}
+
+
+# An inspector
+
+
+def worker(front: Front, place: Place, kept: FolderCache, valkey: str | None) -> Callable[[int, socket.socket, int], None]:
+    """An inspector's life. The first web ACL is read and compiled here, once for all of them; it must be sound.
+
+    Raises ValueError where it is not.
+    """
+    with place.open() as here:
+        loaded = here.source.poll()
+    if loaded is None:
+        raise ValueError("there is no web ACL to begin with: the reason is above")
+    try:
+        first = loaded.compile(kept)
+    except InvalidParameter as error:
+        raise ValueError(f"the web ACL is not valid: {error}") from error
+    hub = front.folder / "hub"
+
+    def work(number: int, sock: socket.socket, lifeline: int) -> None:
+        with place.open() as own:
+            # It may have changed since, when this is the successor of an inspector that ended.
+            now = own.source.poll()
+            newest = compiled(now, kept) if now is not None else None
+            _Working(front, own, newest or first, kept, _pool(front, hub, valkey)).run(
+                sock, lifeline, hub if number == 0 and valkey is None and front.inspectors > 1 else None
+            )
+
+    return work
+
+
+def _pool(front: Front, hub: Path, valkey: str | None) -> Pool | None:
+    if valkey is not None:
+        return ValkeyPool(valkey)
+    return HubPool(hub) if front.inspectors > 1 else None
+
+
+class _Working:
+    """One inspector with all that it keeps."""
+
+    def __init__(self, front: Front, own: Opened, policy: Policy, kept: FolderCache, pool: Pool | None) -> None:
+        self._own = own
+        self._kept = kept
+        self._table = RateTable(shared=pool is not None)
+        self._sharer = None if pool is None else Sharer(self._table, pool)
+        self._watcher = Watcher(own.open_book, own.batch)
+        spent = SpentTogether(front.folder / "spent")
+        self._judge = Judge(policy, self._table, front.scheme, self._watcher, spent)
+        self._metrics = metrics.Metrics()
+
+    def run(self, sock: socket.socket, lifeline: int, hub: Path | None) -> None:
+        """Serve until told to stop. ``hub``: where it serves the hub of rates too."""
+        inspector = Inspector(sock, self._judge, self._own.source, self._kept, metrics.page, self._chores, self._tasks(hub))
+        try:
+            inspector.run(lifeline)
+        finally:
+            self._chores()
+
+    def _tasks(self, hub: Path | None) -> list[Callable[[], Any]]:
+        found: list[Callable[[], Any]] = []
+        if hub is not None:
+            sock = _hub_socket(hub)
+            found.append(lambda: _serve_hub(sock))
+        if self._sharer is not None:
+            found.append(self._sharer.run)
+        return found
+
+    def _chores(self) -> None:
+        """Each second, and at the end."""
+        judge, watcher = self._judge, self._watcher
+        if judge.policy.acl is not None:
+            self._table.keep_only(frozenset(each.id for each in judge.policy.acl.rates) | _PAGES)
+        watcher.flush()
+        if self._own.reporter is not None:
+            self._own.reporter.report(judge, watcher)
+        watcher.counts["events", "inspection_failed"] = judge.failures
+        if self._sharer is not None:
+            watcher.counts["events", "rates_not_shared"] = self._sharer.failures
+        self._metrics.hand_over(watcher.counts)
+
+
+_PAGES = frozenset({"waf-captcha:attempts", "waf-captcha:pictures"})
+"""Rates that the pages of a CAPTCHA count by."""
+
+
+def _hub_socket(path: Path) -> socket.socket:
+    """In a folder that is its owner's alone, and so is the socket."""
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.bind(str(path))
+    return sock
+
+
+async def _serve_hub(sock: socket.socket) -> None:
+    server = HubServer(sock)
+    await server.start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        server.close()

@@ -1,0 +1,116 @@
+"""What a log record does not show: credentials, redacted fields of a logging configuration, and a web ACL's data protection.
+
+Sources: AWS WAF Developer Guide, "Data protection": substitution puts ``REDACTED``, hashing the Base64 of the SHA-256 of account
+number and content, in the place of a field, of what matched in it and of a rate's key, unless these two are excepted; API
+reference, LoggingConfiguration, ``RedactedFields``. That credentials are masked though nobody asked is Garrison's own rule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+REDACTED: Final = "REDACTED"
+Document = Mapping[str, Any]
+Mask = Callable[[str], str]
+"""What is shown in the place of a value."""
+CREDENTIALS: Final = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "x-amz-security-token", "x-api-key", "x-aws-waf-token"}
+)
+"""Headers that are masked in any case, as all cookies are: a log is read by more people than those who may act as the client."""
+CREDENTIAL_ARGUMENTS: Final = frozenset(
+    {
+        *("access_token", "api_key", "apikey", "auth_token", "client_secret", "id_token", "passwd", "password", "pwd"),
+        *("refresh_token", "secret", "token", "x-amz-credential", "x-amz-security-token", "x-amz-signature"),
+    }
+)
+"""Query arguments that are masked in any case."""
+HEADER, COOKIE, ARGUMENT = "SINGLE_HEADER", "SINGLE_COOKIE", "SINGLE_QUERY_ARGUMENT"
+QUERY, BODY, PATH, METHOD = "QUERY_STRING", "BODY", "URI_PATH", "METHOD"
+_REDACTABLE: Final = {"UriPath": PATH, "QueryString": QUERY, "Method": METHOD}
+
+
+def _substitute(_value: str) -> str:
+    return REDACTED
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    mask: Mask
+    matches: bool = True
+    """Whether what matched in the field is masked too."""
+    rates: bool = True
+    """Whether a rate's key of the field is masked too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """How fields are masked, by kind and lower-case key; the key is empty for a field that has none."""
+
+    rules: Mapping[tuple[str, str], _Rule] = field(default_factory=dict)
+
+    def _find(self, kind: str, key: str = "") -> _Rule | None:
+        found = self.rules.get((kind, key.lower()))
+        return found or (_CREDENTIAL if key.lower() in _DEFAULTS.get(kind, frozenset()) or kind == COOKIE else None)
+
+    def shown(self, kind: str, value: str, key: str = "") -> str:
+        """A field's value as it is shown."""
+        rule = self._find(kind, key)
+        return value if rule is None else rule.mask(value)
+
+    def shown_in_match(self, kind: str, value: str, key: str = "") -> str:
+        """What matched in a field, as it is shown."""
+        rule = self._find(kind, key)
+        return value if rule is None or not rule.matches else rule.mask(value)
+
+    def shown_in_rate(self, kind: str, value: str, key: str = "") -> str:
+        """A rate's key, as it is shown."""
+        rule = self._find(kind, key)
+        return value if rule is None or not rule.rates else rule.mask(value)
+
+    def has(self, kind: str) -> bool:
+        """Whether a field of the kind is masked."""
+        return any(each == kind for each, _ in self.rules)
+
+
+_CREDENTIAL: Final = _Rule(_substitute)
+_DEFAULTS: Final = {HEADER: CREDENTIALS, ARGUMENT: CREDENTIAL_ARGUMENTS}
+
+
+def privacy(acl: Document, redacted: Sequence[Document], account: str) -> Privacy:
+    """The masks of a web ACL and of a logging configuration's ``RedactedFields``. Protection comes before redaction."""
+    rules: dict[tuple[str, str], _Rule] = {}
+    for each in redacted:
+        if "SingleHeader" in each:
+            rules[HEADER, each["SingleHeader"]["Name"].lower()] = _CREDENTIAL
+        else:
+            # A field that is not known to us is none that a record shows.
+            rules.update({(kind, ""): _CREDENTIAL for name, kind in _REDACTABLE.items() if name in each})
+    for each in (acl.get("DataProtectionConfig") or {}).get("DataProtections") or ():
+        rule = _Rule(
+            _hashed(account) if each["Action"] == "HASH" else _substitute,
+            not each.get("ExcludeRuleMatchDetails", False),
+            not each.get("ExcludeRateBasedDetails", False),
+        )
+        for key in each["Field"].get("FieldKeys") or ("",):
+            rules[each["Field"]["FieldType"], key.lower()] = rule
+    return Privacy(rules)
+
+
+def _hashed(account: str) -> Mask:
+    def mask(value: str) -> str:
+        return b64encode(hashlib.sha256((account + value).encode("utf-8", "surrogateescape")).digest()).decode()
+
+    return mask
+
+
+def masked_pairs(text: str, separator: str, mask: Callable[[str, str], str]) -> str:
+    """A query string or a cookie header with each value as ``mask`` of name and value shows it; all else to the letter."""
+    found = []
+    for part in text.split(separator):
+        name, equals, value = part.partition("=")
+        found.append(f"{name}={mask(name.strip(), value)}" if equals else part)
+    return separator.join(found)
