@@ -47,10 +47,14 @@ class Here(NamedTuple):
 
 
 def here(ctx: Context) -> Here:
-    """The caller's organization and its part there, read once a call."""
-    if _HERE not in ctx.scratch:
-        ctx.scratch[_HERE] = _here(ctx)
-    found: Here = ctx.scratch[_HERE]
+    """The caller's organization and its part there, read once to decide and once more to write.
+
+    Between the two another worker may have deleted the organization or taken the caller out of it.
+    """
+    kept = ctx.scratch.get(_HERE)
+    if kept is None or kept[0] is not ctx.tx:
+        kept = ctx.scratch[_HERE] = (ctx.tx, _here(ctx))
+    found: Here = kept[1]
     return found
 
 

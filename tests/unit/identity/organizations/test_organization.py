@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from garrison.store import Store
 from tests.support.house import House
 from tests.support.organizations import MANAGEMENT, OTHER, Org, refused
 
@@ -172,3 +175,19 @@ def test_the_callers_own_policies_come_first(org: Org):
     assert one.describe_account(AccountId=account)["Account"]["Id"] == account
     with refused("AccessDeniedException", f"on resource: arn:aws:organizations::{MANAGEMENT}:account/{org.id}/{MANAGEMENT}"):
         one.describe_account(AccountId=MANAGEMENT)
+
+
+def test_an_organization_that_goes_between_the_decision_and_the_write(org: Org, monkeypatch: pytest.MonkeyPatch):
+    """Another worker deleted it meanwhile: nothing is put into what is not there any more."""
+    writing = Store.writing
+
+    @contextmanager
+    def late(store: Store) -> Iterator[Any]:
+        with writing(store) as unit:
+            unit.run("DELETE FROM org_account WHERE organization = ?", org.id)
+            unit.run("DELETE FROM org_organization WHERE organization = ?", org.id)
+            yield unit
+
+    monkeypatch.setattr(Store, "writing", late)
+    with refused("AWSOrganizationsNotInUseException", NO_MEMBER):
+        org.client.create_account(Email="late@example.com", AccountName="late")
