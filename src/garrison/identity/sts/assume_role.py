@@ -171,7 +171,9 @@ def _session_tags(ctx: Context, req: api.AssumeRoleRequest) -> tuple[dict[str, s
     session = ctx.principal.session
     if session is None or ctx.principal.kind != "assumed-role":
         return tags, tuple(req.transitive_tag_keys or ())
-    inherited = {key: value for key, value in session.tags.items() if key in session.transitive_tags}
+    # Regardless of case, as tags are: what was asked for as `team` goes on though the tag is written `Team`.
+    transitive = {key.lower() for key in session.transitive_tags}
+    inherited = {key: value for key, value in session.tags.items() if key.lower() in transitive}
     if folded & {key.lower() for key in inherited}:
         message = (
             "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key "
