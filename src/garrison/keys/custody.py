@@ -19,19 +19,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from garrison.core.arn import parse_arn
 from garrison.core.ids import Random, system_random
+from garrison.keys.gcm import IV_BYTES, Gcm
 from garrison.keys.hsm.agent import Agent, HsmError, Token
 from garrison.keys.keyring import RootKeyError, read_private, replace_private
 from garrison.keys.ring import ROOT_BYTES
 
 SHORTEST_PASSPHRASE = 12
 _FORMAT = "garrison-root-key"
-_NONCE_BYTES = 12
 _SALT_BYTES = 16
 _MOST_SECRET = 4096
 
@@ -202,7 +200,7 @@ class PassphraseCustody(SealedCustody):
 
     def seal(self, root: bytes) -> dict[str, Any]:
         """Raises RootKeyError."""
-        salt, nonce = self._random(_SALT_BYTES), self._random(_NONCE_BYTES)
+        salt, nonce = self._random(_SALT_BYTES), self._random(IV_BYTES)
         shown = {
             "iterations": self._stretching.iterations,
             "lanes": self._stretching.lanes,
@@ -210,7 +208,7 @@ class PassphraseCustody(SealedCustody):
             "salt": _text(salt),
         }
         key = self._stretching.derive(self._secrets.get_new("passphrase"), salt)
-        return {"argon2id": shown, "sealed": _text(nonce + AESGCM(key).encrypt(nonce, root, _bound(shown)))}
+        return {"argon2id": shown, "sealed": _text(nonce + Gcm(key).seal(nonce, root, _bound(shown)))}
 
     def unseal(self, document: Mapping[str, Any]) -> bytes:
         """Raises RootKeyError."""
@@ -221,8 +219,8 @@ class PassphraseCustody(SealedCustody):
         salt, sealed = self._bytes(shown, "salt"), self._bytes(document, "sealed")
         try:
             key = stretching.derive(self._secrets.get("passphrase"), salt)
-            return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(shown))
-        except (InvalidTag, ValueError):
+            return Gcm(key).open(sealed[:IV_BYTES], sealed[IV_BYTES:], _bound(shown))
+        except ValueError:
             msg = f"the passphrase does not open {self.path}, or the file was altered"
             raise RootKeyError(msg) from None
 
@@ -253,7 +251,7 @@ class TokenCustody(SealedCustody):
 
     def seal(self, root: bytes) -> dict[str, Any]:
         """The token's key is made where it is not there. Raises RootKeyError."""
-        nonce = self._random(_NONCE_BYTES)
+        nonce = self._random(IV_BYTES)
         with self._agent() as agent:
             if not agent.has_key(self._key):
                 agent.make_key(self._key)

@@ -23,23 +23,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from garrison.core.clock import Clock, system_clock
 from garrison.core.ids import Random, system_random
+from garrison.keys.gcm import IV_BYTES, TAG_BYTES, Forged, Gcm
 from garrison.keys.ring import MOST, ROOT_BYTES, Ring
 
 _RECORD = "root-ring"
 ANNOUNCED, BEGUN, ENDED = "announced", "begun", "ended"
 """Stages of a change of roots: all open with the new one; it seals; it alone is asked for at a start."""
 _VERSION = b"\x01"
-_NONCE_BYTES = 12
-_TAG_BYTES = 16
-_SMALLEST = len(_VERSION) + _NONCE_BYTES + _TAG_BYTES
+_SMALLEST = len(_VERSION) + IV_BYTES + TAG_BYTES
 _SALT = b"garrison root key"
 """Not secret: it separates these keys from any other use of the same 32 bytes."""
 
@@ -65,7 +62,7 @@ class Keyring:
         self._turns = self._ring.turns
         self._random = random
         self._clock = clock
-        self._ciphers: dict[str, list[AESGCM]] = {}
+        self._ciphers: dict[str, list[Gcm]] = {}
         self._macs: dict[str, HMAC] = {}
 
     def __repr__(self) -> str:
@@ -120,17 +117,17 @@ class Keyring:
 
     def seal(self, purpose: str, plaintext: bytes, associated: bytes = b"") -> bytes:
         """A versioned blob that only this root key opens, for this purpose and these associated bytes."""
-        return self.seal_with(self._random(_NONCE_BYTES), purpose, plaintext, associated)
+        return self.seal_with(self._random(IV_BYTES), purpose, plaintext, associated)
 
     def seal_with(self, nonce: bytes, purpose: str, plaintext: bytes, associated: bytes = b"") -> bytes:
         """:meth:`seal` with the nonce given (12 bytes, else ValueError is raised), for fixed vectors alone.
 
         A nonce used twice breaks the seal.
         """
-        if len(nonce) != _NONCE_BYTES:
-            msg = f"a nonce has {_NONCE_BYTES} bytes, not {len(nonce)}"
+        if len(nonce) != IV_BYTES:
+            msg = f"a nonce has {IV_BYTES} bytes, not {len(nonce)}"
             raise ValueError(msg)
-        return _VERSION + nonce + self._of_purpose(purpose)[0].encrypt(nonce, plaintext, _VERSION + associated)
+        return _VERSION + nonce + self._of_purpose(purpose)[0].seal(nonce, plaintext, _VERSION + associated)
 
     def unseal(self, purpose: str, blob: bytes, associated: bytes = b"") -> bytes:
         """The plaintext. Raises ValueError where the blob was altered, is of another purpose or another root key."""
@@ -145,11 +142,11 @@ class Keyring:
         if len(blob) < _SMALLEST or blob[:1] != _VERSION:
             msg = "not a sealed blob of a known version"
             raise ValueError(msg)
-        nonce, sealed = blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :]
+        nonce, sealed = blob[1 : 1 + IV_BYTES], blob[1 + IV_BYTES :]
         for at, cipher in enumerate(self._of_purpose(purpose)):
             try:
-                return cipher.decrypt(nonce, sealed, _VERSION + associated), at
-            except InvalidTag:
+                return cipher.open(nonce, sealed, _VERSION + associated), at
+            except Forged:
                 continue
         msg = "the blob was altered, or sealed for another purpose, other associated data or under another root key"
         raise ValueError(msg)
@@ -165,7 +162,7 @@ class Keyring:
         copy.update(message)
         return copy.finalize()
 
-    def _of_purpose(self, purpose: str) -> list[AESGCM]:
+    def _of_purpose(self, purpose: str) -> list[Gcm]:
         """A cipher for each root, the one that seals first."""
         if self._turns != self._ring.turns:
             # Another process of this server, or another keyring of this one, turned to other roots.
@@ -174,7 +171,7 @@ class Keyring:
             self._macs.clear()
         ciphers = self._ciphers.get(purpose)
         if ciphers is None:
-            ciphers = self._ciphers[purpose] = [AESGCM(_derived(root, "seal", purpose)) for root in self._ring.roots]
+            ciphers = self._ciphers[purpose] = [Gcm(_derived(root, "seal", purpose)) for root in self._ring.roots]
         return ciphers
 
     # One root in another's place
@@ -235,8 +232,8 @@ class Keyring:
 
 def _state(root: bytes, sealed: bytes) -> dict[str, Any]:
     try:
-        opened = AESGCM(_derived(root, "seal", _RECORD)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], b"")
-    except InvalidTag:
+        opened = Gcm(_derived(root, "seal", _RECORD)).open(sealed[:IV_BYTES], sealed[IV_BYTES:], b"")
+    except Forged:
         msg = "the record of root keys is damaged"
         raise ValueError(msg) from None
     state: dict[str, Any] = json.loads(opened)
@@ -250,8 +247,12 @@ def fingerprint(root: bytes) -> str:
 
 def _derived(root: bytes, use: str, purpose: str) -> bytes:
     """A key for one use (``seal`` or ``mac``) and purpose; uses hold no NUL, so no two pairs meet."""
-    info = f"{use}\0{purpose}".encode()
-    return HKDF(algorithm=SHA256(), length=32, salt=_SALT, info=info).derive(root)
+    return derive(root, _SALT, f"{use}\0{purpose}".encode())
+
+
+def derive(secret: bytes, salt: bytes, info: bytes) -> bytes:
+    """A key of 32 bytes: HKDF-SHA-256 (RFC 5869)."""
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(secret)
 
 
 def _record(
@@ -267,8 +268,8 @@ def _record(
     state = json.dumps(members).encode()
     entries = []
     for reader in readers:
-        nonce = random(_NONCE_BYTES)
-        sealed = nonce + AESGCM(_derived(reader, "seal", _RECORD)).encrypt(nonce, state, b"")
+        nonce = random(IV_BYTES)
+        sealed = nonce + Gcm(_derived(reader, "seal", _RECORD)).seal(nonce, state, b"")
         entries.append({"by": fingerprint(reader), "sealed": sealed.hex()})
     return json.dumps({"entries": entries}).encode()
 

@@ -16,6 +16,7 @@ from garrison.keys.assertions import Assertions
 from garrison.keys.keyring import Keyring
 from tests.support.idp_oidc import ec_key, rsa_key
 from tests.support.idp_saml import XENC, XENC11, private_pem
+from tests.support.published import wycheproof
 
 WITH = b"123456789012/SAMLEXAMPLE"
 PLAIN = b"<saml:Assertion/>"
@@ -49,6 +50,24 @@ def test_what_a_kept_key_opens(assertions: Assertions, sealed: bytes):
     assert assertions.decrypt([sealed], WITH, gcm()) == PLAIN
     other = assertions.keep(private_pem(rsa_key(8)), WITH)
     assert assertions.decrypt([other, sealed], WITH, gcm()) == PLAIN
+
+
+@pytest.mark.parametrize("bits", [128, 192, 256])
+def test_wycheproofs_aes_gcm(assertions: Assertions, sealed: bytes, bits: int):
+    """Those with XML Encryption's nonce and without associated data (XML Encryption 1.1, 5.2.4)."""
+    seen = []
+    for _, test in wycheproof("Cipher/aes_gcm_test", keySize=bits, ivSize=96):
+        if test["aad"]:
+            continue
+        content = bytes.fromhex(test["iv"] + test["ct"] + test["tag"])
+        asked = gcm(bytes.fromhex(test["key"]), cipher=f"{XENC11}aes{bits}-gcm", content=content)
+        seen.append(test["result"])
+        if test["result"] == "valid":
+            assert assertions.decrypt([sealed], WITH, asked).hex() == test["msg"], test["tcId"]
+            continue
+        with pytest.raises(ValueError, match="no key opens it"):
+            assertions.decrypt([sealed], WITH, asked)
+    assert min(seen.count("valid"), seen.count("invalid")) >= 1
 
 
 def test_a_sealed_key_shows_nothing_and_is_of_one_provider(assertions: Assertions, sealed: bytes):

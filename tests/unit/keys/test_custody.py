@@ -60,6 +60,18 @@ def test_argon2id_is_that_of_the_rfc():
     assert derived.hex() == "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"
 
 
+@pytest.mark.parametrize(
+    ("passphrase", "key"),
+    [
+        (b"\x01" * 32, "03aab965c12001c9d7d0d2de33192c0494b684bb148196d73c1df1acaf6d0c2e"),
+        (b"", "0a34f1abde67086c82e785eaf17c68382259a264f4e61b91cd2763cb75ac189a"),
+    ],
+)
+def test_a_key_is_argon2id_of_the_passphrase(passphrase: bytes, key: str):
+    """OpenSSL's vectors without secret and associated data (``evpkdf_argon2.txt``)."""
+    assert Stretching(iterations=3, lanes=4, memory_kib=32).derive(passphrase, b"\x02" * 16).hex() == key
+
+
 def test_the_default_is_the_rfcs_second_recommended_option():
     """RFC 9106, 4: t=3, p=4, m=2^16 KiB, 128-bit salt, 256-bit tag."""
     assert Stretching() == Stretching(iterations=3, lanes=4, memory_kib=2**16)

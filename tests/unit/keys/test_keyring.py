@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from garrison.core.ports import Sealer
-from garrison.keys.keyring import Keyring, RootKeyError
+from garrison.keys.keyring import Keyring, RootKeyError, derive
+from tests.support.published import wycheproof
 
 ROOT = bytes(range(32))
 
@@ -24,6 +25,18 @@ def hkdf(root: bytes, info: bytes, salt: bytes = b"garrison root key") -> bytes:
 def test_the_hkdf_of_this_file_agrees_with_rfc_5869_test_case_1() -> None:
     okm = hkdf(bytes([0x0B] * 22), bytes.fromhex("f0f1f2f3f4f5f6f7f8f9"), bytes.fromhex("000102030405060708090a0b0c"))
     assert okm.hex() == "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
+
+
+def test_hkdf_is_wycheproofs() -> None:
+    """Ours has 32 bytes: what was published of another length begins as ours does, or ours begins as it does (RFC 5869, 2.3)."""
+    count = 0
+    for _, test in wycheproof("Protocol/hkdf_sha256_test"):
+        if test["result"] == "valid":
+            secret, salt, info, published = (bytes.fromhex(test[name]) for name in ("ikm", "salt", "info", "okm"))
+            made = derive(secret, salt, info)
+            assert made[: len(published)] == published[: len(made)], test["tcId"]
+            count += 1
+    assert count == 83
 
 
 def test_a_blob_is_aes_256_gcm_under_the_hkdf_of_its_purpose() -> None:

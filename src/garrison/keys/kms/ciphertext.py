@@ -19,24 +19,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
 from garrison.core.ids import Random
+from garrison.keys.gcm import IV_BYTES, TAG_BYTES, Forged, Gcm
 from garrison.keys.kms.algorithms.base import Secret
 
 MATERIAL_BYTES = 32
 ID_BYTES = 32
 SALT_BYTES = 16
-IV_BYTES = 12
-_TAG_BYTES = 16
 _VERSION = b"\x01"
 OUTER_VERSION = b"\x02"
 """Of keys in custom key stores (``custom.outer``): the same beginning, another form after it."""
 _HEADER_BYTES = 1 + ID_BYTES + SALT_BYTES + IV_BYTES
-OVERHEAD = _HEADER_BYTES + _TAG_BYTES
+OVERHEAD = _HEADER_BYTES + TAG_BYTES
 """Bytes that a ciphertext has over its plaintext."""
 _LABEL = b"garrison kms symmetric 1"
 _SHA256 = SHA256()
@@ -102,8 +99,8 @@ class Material(Secret):
         if len(header) != _HEADER_BYTES:
             msg = f"salt and IV have {SALT_BYTES} and {IV_BYTES} bytes"
             raise ValueError(msg)
-        cipher = AESGCM(self._derive(fresh[:SALT_BYTES]))
-        return header + cipher.encrypt(fresh[SALT_BYTES:], plaintext, header + canonical_context(context))
+        cipher = Gcm(self._derive(fresh[:SALT_BYTES]))
+        return header + cipher.seal(fresh[SALT_BYTES:], plaintext, header + canonical_context(context))
 
     def decrypt(self, blob: bytes, context: Mapping[str, str] | None = None) -> bytes:
         """The plaintext. Raises Unreadable where the blob or the context is not exactly what was encrypted."""
@@ -112,13 +109,13 @@ class Material(Secret):
             raise Unreadable
         salt, iv = header[1 + ID_BYTES : -IV_BYTES], header[-IV_BYTES:]
         try:
-            return AESGCM(self._derive(salt)).decrypt(iv, blob[_HEADER_BYTES:], header + canonical_context(context))
-        except InvalidTag:
+            return Gcm(self._derive(salt)).open(iv, blob[_HEADER_BYTES:], header + canonical_context(context))
+        except Forged:
             raise Unreadable from None
 
-    def cipher(self, label: bytes, salt: bytes) -> AESGCM:
+    def cipher(self, label: bytes, salt: bytes) -> Gcm:
         """A cipher of its own for one message of another form than this module's: another label, a salt never used before."""
-        return AESGCM(self._derive(salt, label))
+        return Gcm(self._derive(salt, label))
 
     def _derive(self, salt: bytes, label: bytes = _LABEL) -> bytes:
         # Algorithm, mode, lengths of key, counter and length, place of the counter, label, context: by place, which costs least.

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-
 from garrison.core.ids import Random
+from garrison.keys.gcm import IV_BYTES, Forged
 from garrison.keys.kms.ciphertext import Material
 from garrison.keys.kms.live import LiveKey
 from garrison.keys.kms.specs import ENCRYPT, SYMMETRIC
@@ -28,7 +27,6 @@ _LABEL = b"garrison kms xks 1"
 _VERSION = b"\x01"
 _ID_BYTES = 7
 _SALT_BYTES = 12
-_IV_BYTES = 12
 _NOTE_BYTES = 1 + _ID_BYTES + _SALT_BYTES
 
 
@@ -46,7 +44,7 @@ def encrypt(key: LiveKey, random: Random, asked: Asked) -> dict[str, Any]:
     """Encrypt's answer. Raises Refusal."""
     material = _usable(key)
     note = _VERSION + bytes.fromhex(material.id)[:_ID_BYTES] + random(_SALT_BYTES)
-    wrapped = wrap(material, random(_IV_BYTES), note, asked.plaintext, asked.associated)
+    wrapped = wrap(material, random(IV_BYTES), note, asked.plaintext, asked.associated)
     answer = {
         "ciphertext": text(wrapped.ciphertext),
         "ciphertextMetadata": text(wrapped.metadata),
@@ -64,7 +62,7 @@ def encrypt(key: LiveKey, random: Random, asked: Asked) -> dict[str, Any]:
 def decrypt(key: LiveKey, asked: Asked) -> dict[str, Any]:
     """Decrypt's answer. Raises Refusal."""
     _usable(key)
-    if len(asked.note) != _NOTE_BYTES or len(asked.iv) != _IV_BYTES or len(asked.tag) != TAG_BYTES:
+    if len(asked.note) != _NOTE_BYTES or len(asked.iv) != IV_BYTES or len(asked.tag) != TAG_BYTES:
         raise Refusal("InvalidCiphertextException")
     if asked.note[:1] != _VERSION:
         raise Refusal("InvalidCiphertextException")
@@ -78,7 +76,7 @@ def decrypt(key: LiveKey, asked: Asked) -> dict[str, Any]:
 
 def wrap(material: Material, iv: bytes, note: bytes, plaintext: bytes, associated: bytes) -> Wrapped:
     """One message, with IV and metadata given."""
-    sealed = material.cipher(_LABEL, note[1 + _ID_BYTES :]).encrypt(iv, plaintext, _whole(associated, note))
+    sealed = material.cipher(_LABEL, note[1 + _ID_BYTES :]).seal(iv, plaintext, _whole(associated, note))
     return Wrapped(sealed[:-TAG_BYTES], iv, sealed[-TAG_BYTES:], note)
 
 
@@ -86,8 +84,8 @@ def unwrap(material: Material, wrapped: Wrapped, associated: bytes) -> bytes:
     """The plaintext. Raises Refusal InvalidCiphertextException."""
     cipher = material.cipher(_LABEL, wrapped.metadata[1 + _ID_BYTES :])
     try:
-        return cipher.decrypt(wrapped.iv, wrapped.ciphertext + wrapped.tag, _whole(associated, wrapped.metadata))
-    except InvalidTag:
+        return cipher.open(wrapped.iv, wrapped.ciphertext + wrapped.tag, _whole(associated, wrapped.metadata))
+    except Forged:
         raise Refusal("InvalidCiphertextException") from None
 
 

@@ -1,4 +1,4 @@
-"""NIST's ACVP vectors and Project Wycheproof's, through the code that Encapsulate and Decapsulate run."""
+"""Encapsulation, whose randomness is its own. Other published vectors: ``test_published.py``."""
 
 from __future__ import annotations
 
@@ -11,47 +11,9 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 
 from garrison.keys.kms.algorithms import mlkem
 from garrison.keys.kms.algorithms.base import Refused
-from tests.support.published import acvp, wycheproof
+from tests.support.published import wycheproof
 
 ID = "00" * 32
-SPECS = {"512": "ML_KEM_512", "768": "ML_KEM_768", "1024": "ML_KEM_1024"}
-
-
-@pytest.mark.parametrize("size", SPECS)
-def test_key_generation(size: str):
-    count = 0
-    for _, test in wycheproof(f"Protocol/mlkem_{size}_keygen_seed_test"):
-        key = mlkem.MlKemKey(SPECS[size], ID, bytes.fromhex(test["seed"]))
-        assert key.public().hex().endswith(test["ek"])
-        count += 1
-    assert count >= 100
-
-
-def test_key_generation_of_nist():
-    sets = []
-    for group, test in acvp("ML-KEM-keyGen-FIPS203"):
-        key = mlkem.MlKemKey(group["parameterSet"].replace("-", "_"), ID, bytes.fromhex(test["d"] + test["z"]))
-        assert key.public().hex().upper().endswith(test["ek"])
-        sets.append(group["parameterSet"])
-    assert {name: sets.count(name) for name in sets} == {"ML-KEM-512": 8, "ML-KEM-768": 8, "ML-KEM-1024": 8}
-
-
-@pytest.mark.parametrize("size", SPECS)
-def test_decapsulation(size: str):
-    """Valid ones, ones that are to be rejected implicitly (with the secret that follows from z), and ones of a wrong length."""
-    seen = set()
-    for _, test in wycheproof(f"Protocol/mlkem_{size}_test"):
-        seed, ciphertext = bytes.fromhex(test["seed"]), bytes.fromhex(test["c"])
-        seen.add(test["result"])
-        if len(seed) != mlkem.SEED_BYTES:
-            with pytest.raises(ValueError, match="seed"):
-                mlkem.MlKemKey(SPECS[size], ID, seed).public()
-        elif test["result"] == "invalid":
-            with pytest.raises(Refused):
-                mlkem.MlKemKey(SPECS[size], ID, seed).decapsulate(ciphertext)
-        else:
-            assert mlkem.MlKemKey(SPECS[size], ID, seed).decapsulate(ciphertext).hex() == test["K"], test["tcId"]
-    assert seen == {"valid", "invalid"}
 
 
 def test_encapsulation_with_given_randomness():
