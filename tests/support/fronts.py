@@ -68,6 +68,8 @@ class Application:
     requests: list[bytes] = field(default_factory=list)
     """Each request as it came, its body included."""
     respond: Callable[[socket.socket, bytes], None] | None = None
+    partial: list[bytes] = field(default_factory=list)
+    """The latest state of requests that are not whole yet."""
     _listening: socket.socket | None = None
 
     def __enter__(self) -> Self:
@@ -96,7 +98,7 @@ class Application:
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             while True:
-                request = read_message(connection)
+                request = read_message(connection, self.partial)
                 if request is None:
                     return
                 self.requests.append(request)
@@ -106,8 +108,8 @@ class Application:
                     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n")
 
 
-def read_message(connection: socket.socket) -> bytes | None:
-    """One message with its body; None where the connection ended."""
+def read_message(connection: socket.socket, partial: list[bytes] | None = None) -> bytes | None:
+    """One message with its body; None where the connection ended. ``partial`` gets what is here so far."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = connection.recv(65536)
@@ -122,6 +124,8 @@ def read_message(connection: socket.socket) -> bytes | None:
             if not piece:
                 return None
             body += piece
+            if partial is not None:
+                partial[:] = [body]
     elif b"\r\ncontent-length: " in lowered:
         length = int(lowered.partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0])
         while len(body) < length:
@@ -274,7 +278,7 @@ class Front:
         """All that comes back for these bytes, until the other side ends or nothing more comes."""
         with self.connect() as connection, contextlib.suppress(ConnectionError):
             connection.sendall(data)
-            return read_quietly(connection)
+            return read_quietly(connection, 0.5)
         return b""
 
     def ask(

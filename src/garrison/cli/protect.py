@@ -42,6 +42,7 @@ _SETTINGS = frozenset({*STATE, "region", "log_level"})
 @click.option("--http3", is_flag=True, help="HTTP/3 too, on the same port of UDP; needs a certificate.")
 @click.option("--upstream-http2", is_flag=True, help="The application speaks HTTP/2 alone, as gRPC servers do.")
 @click.option("--upstream-ca", type=_FILE, help="Authorities that the application's certificate is trusted by, PEM.")
+@click.option("--keep-codings", is_flag=True, help="Pass compressed bodies on as they are, and inspect them so.")
 @click.option("--lists", type=_FOLDER, default=None, help="Lists of managed rule groups, and databases of places.")
 @click.option("--log", default=None, metavar="FILE", help="Log records of a web ACL in a file; `-` for standard output.")
 @click.option("--metrics", default=None, metavar="[HOST:]PORT", help="Serve Prometheus metrics there, at /metrics and /envoy.")
@@ -110,6 +111,7 @@ def _front(url: str, given: dict[str, Any]) -> Front:
         certificate=certificate,
         http3=given["http3"],
         fail_open=given["fail_open"],
+        undo_codings=not given["keep_codings"],
         inspectors=given["inspectors"] or min(processors, 4),
         envoy_threads=processors,
         metrics=_address(given["metrics"]) if given["metrics"] else None,

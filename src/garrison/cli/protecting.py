@@ -258,7 +258,7 @@ class _Working:
         self._sharer = None if pool is None else Sharer(self._table, pool)
         self._watcher = Watcher(own.open_book, own.batch)
         spent = SpentTogether(front.folder / "spent")
-        self._judge = Judge(policy, self._table, front.scheme, self._watcher, spent)
+        self._judge = Judge(policy, self._table, front.scheme, front.undo_codings, self._watcher, spent)
         self._metrics = metrics.Metrics()
 
     def run(self, sock: socket.socket, lifeline: int, hub: Path | None) -> None:
@@ -287,6 +287,7 @@ class _Working:
         if self._own.reporter is not None:
             self._own.reporter.report(judge, watcher)
         watcher.counts["events", "inspection_failed"] = judge.failures
+        watcher.counts["events", "coded_body_refused"] = judge.unreadable
         if self._sharer is not None:
             watcher.counts["events", "rates_not_shared"] = self._sharer.failures
         self._metrics.hand_over(watcher.counts)

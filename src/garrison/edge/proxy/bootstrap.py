@@ -250,12 +250,30 @@ def _filters(front: Front, *, fingerprinted: bool) -> list[Document]:
     lua = {"default_source_code": {"inline_string": script}}
     return [
         *found,
+        *(_decompressor(*each) for each in _ENCODINGS if front.undo_codings),
         _filter("lua", "Lua", lua),
         _filter("ext_authz", "ExtAuthz", _asking(front)),
         _filter("router", "Router", _ROUTER),
     ]
 
 
+def _decompressor(name: str, message: str, settings: Document) -> Document:
+    """Undo one coding of a request's body, so that inspector and application read the same bytes."""
+    kind = f"type.googleapis.com/envoy.extensions.compression.{name}.decompressor.v3.{message}"
+    library = {"name": name, "typed_config": {"@type": kind, **settings}}
+    found = {
+        "decompressor_library": library,
+        "request_direction_config": {"common_config": {"ignore_no_transform_header": True}, "advertise_accept_encoding": False},
+        "response_direction_config": {"common_config": {"enabled": {"default_value": False, "runtime_key": f"response.{name}"}}},
+    }
+    return {**_filter("decompressor", "Decompressor", found), "name": f"decompressor.{name}"}
+
+
+_ENCODINGS: Final[Sequence[tuple[str, str, Document]]] = (
+    ("gzip", "Gzip", {}),
+    ("brotli", "Brotli", {}),
+    ("zstd", "Zstd", {}),
+)
 _ROUTER: Final = {"suppress_envoy_headers": True}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,12 @@ FORBIDDEN: Final = b"".join(
     )
 )
 """What an application load balancer answers where a rule blocks and says no more."""
+_PLAIN: Final = [("content-type", "text/plain")]
+_HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]*)(?::\d*)?")
+"""RFC 3986, 3.2.2 and 3.2.3, without the comma."""
+UNREADABLE: Final = b"This coding of a body is not taken here.\n"
+_HARMLESS: Final = frozenset({b"", b"identity", b"aws-chunked"})
+"""Values of ``Content-Encoding`` that change no byte of what is inspected."""
 _QUIET_SECONDS: Final = 1.0
 _PAGES: Final = PREFIX.encode()
 Slow = Callable[[], bytes]
@@ -46,10 +53,14 @@ class Judge:
     policy: Policy
     rates: Rates
     scheme: str
+    undo_codings: bool = True
+    """Whether a body in a coding that Envoy did not undo is refused: nobody can say what the application reads in it."""
     observer: Observer | None = None
     spent: Spent = field(default_factory=SpentHere)
     clock: Callable[[], float] = time.time
     random: Random = system_random
+    unreadable: int = 0
+    """Requests that were refused for the coding of their body."""
     failures: int = 0
     """Questions that were not answered, for whatever reason. The listener's fail mode decided."""
     _quiet_until: float = 0.0
@@ -75,6 +86,9 @@ class Judge:
         request = read_request(question, scheme=self.scheme, now=self.clock())
         if policy.acl is None:
             return allow(())
+        unfit = self._unfit(request)
+        if unfit is not None:
+            return _rendered(unfit, request)
         site = policy.site
         if site is not None and request.path.startswith(_PAGES):
             return lambda: self._of_a_page(request, site)
@@ -86,6 +100,16 @@ class Judge:
         if self.observer is not None:
             self._tell(self.observer, policy, request, verdict, time.perf_counter() - begun)
         return self._reply(policy, request, verdict)
+
+    def _unfit(self, request: WebRequest) -> Response | None:
+        """The answer to what two readers could understand differently, and Envoy lets through."""
+        if _HOST.fullmatch(request.host) is None:
+            # Two of them, too: Envoy joins them by a comma.
+            return Response(400, _PLAIN, b"The host is not valid.\n")
+        if self.undo_codings and _is_coded(request):
+            self.unreadable += 1
+            return Response(415, _PLAIN, UNREADABLE)
+        return None
 
     def _tell(self, observer: Observer, policy: Policy, request: WebRequest, verdict: Verdict, seconds: float) -> None:
         """A log that cannot be written is no reason to pass an attack, nor to refuse a request."""
@@ -110,6 +134,12 @@ class Judge:
         if policy.site is None:
             raise LookupError("there is no key for tokens: a challenge cannot be posed")
         return _rendered(page(request, verdict.action, policy.site, self.random), request)
+
+
+def _is_coded(request: WebRequest) -> bool:
+    """Whether the body is in a coding, as far as its head says."""
+    coding = request.header(b"content-encoding")
+    return coding is not None and any(each.strip().lower() not in _HARMLESS for each in coding.split(b","))
 
 
 def _blocked(verdict: Verdict) -> Response:

@@ -40,7 +40,8 @@ class Metrics:
             "seconds": Counter("garrison_waf_inspection_seconds", "Time that inspections took.", ("web_acl",), registry=own),
             "events": Counter(
                 "garrison_waf_events",
-                "What should not be: inspection_failed, log_record_lost, acl_refused, inspector_restarted, envoy_restarted.",
+                "What should not be: inspection_failed, log_record_lost, rates_not_shared, coded_body_refused, envoy_restarted, "
+                "inspector_restarted.",
                 ("event",),
                 registry=own,
             ),

@@ -85,6 +85,8 @@ class Front:
     certificate: Certificate | None = None
     http3: bool = False
     fail_open: bool = False
+    undo_codings: bool = True
+    """Whether bodies in gzip, brotli and zstd are decompressed for inspector and application, and others refused."""
     inspectors: int = 1
     envoy_threads: int = 1
     metrics: Address | None = None
