@@ -23,7 +23,7 @@ Place = Callable[[str], "tuple[str, str] | None"]
 
 def fold_keys(keys: Mapping[str, Value]) -> dict[str, Value]:
     """The same keys lower-cased, as :class:`~garrison.policy.evaluate.Request` wants them."""
-    return {key.lower(): value for key, value in keys.items()}
+    return _folded(keys)
 
 
 class GlobalContext(Mapping[str, Value]):
@@ -78,12 +78,12 @@ class GlobalContext(Mapping[str, Value]):
         if session is not None and session.claims:
             for key, claim in session.claims.items():
                 found[key.lower()] = claim
-        for key, text in self.target.tags.items():
-            found["aws:resourcetag/" + key.lower()] = text
-        for key, value in self.target.keys.items():
-            found[key.lower()] = value
-        for key, value in self.extra.items():
-            found[key.lower()] = value
+        if self.target.tags:
+            found.update(_folded(self.target.tags, "aws:resourcetag/"))
+        if self.target.keys:
+            found.update(_folded(self.target.keys))
+        if self.extra:
+            found.update(_folded(self.extra))
 
     def __getitem__(self, key: str) -> Value:
         value = self.get(key)
@@ -99,6 +99,27 @@ class GlobalContext(Mapping[str, Value]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+AMBIGUOUS = "\uffff"
+"""The value of a key that came twice: no character, so that no tag, no context and no policy has it."""
+
+
+def _folded(given: Mapping[str, Value], prefix: str = "") -> dict[str, Value]:
+    """Keys lower-cased. Of two that differ by case alone neither value counts: which of them a policy meant would be a guess.
+
+    A condition on a tag matches a key of either case, "but not both" (IAM User Guide, aws:RequestTag and aws:ResourceTag): who
+    may set one value only must not smuggle another one in beside it. The key is there all the same, with a value that equals none.
+    """
+    found: dict[str, Value] = {prefix + key.lower(): value for key, value in given.items()}
+    if len(found) != len(given):
+        seen: set[str] = set()
+        for key in given:
+            name = prefix + key.lower()
+            if name in seen:
+                found[name] = AMBIGUOUS
+            seen.add(name)
+    return found
 
 
 def global_context(

@@ -11,7 +11,9 @@ from garrison.core.context import Call
 from garrison.core.operation import Target
 from garrison.core.principal import ANONYMOUS, Principal, Session
 from garrison.policy import GlobalContext, Value, global_context
-from garrison.policy.context import fold_keys
+from garrison.policy.conditions import compile_condition
+from garrison.policy.context import AMBIGUOUS, fold_keys
+from garrison.policy.document import Condition
 
 ACCOUNT = "123456789012"
 NOW = 1_700_000_000.75
@@ -107,6 +109,42 @@ def test_the_operations_keys_win() -> None:
     found = context(ANN, extra={"aws:ViaAWSService": True, "aws:TagKeys": ["a", "b"], "aws:RequestTag/c": "1"})
     assert found.get("aws:viaawsservice") is True
     assert found.get("aws:tagkeys") == ["a", "b"]
+
+
+def test_of_two_keys_that_differ_by_case_alone_neither_counts() -> None:
+    """IAM User Guide, aws:RequestTag and aws:ResourceTag: a key of either case, "but not both"."""
+    both: dict[str, Value] = {"aws:RequestTag/Team": "red", "aws:RequestTag/team": "blue", "aws:RequestTag/Cost": "1"}
+    both["aws:TagKeys"] = ["Team", "team", "Cost"]
+    found = context(ANN, extra=both, target=Target("*", ACCOUNT, {"env": "prod", "ENV": "test", "a": "b"}))
+    assert [found.get(name) for name in ("aws:requesttag/team", "aws:resourcetag/env")] == [AMBIGUOUS, AMBIGUOUS]
+    assert [found.get(name) for name in ("aws:requesttag/cost", "aws:resourcetag/a")] == ["1", "b"]
+    assert found.get("aws:tagkeys") == ["Team", "team", "Cost"]
+    # A key of the operation still stands in the place of the target's own.
+    target = Target("*", ACCOUNT, keys={"KMS:ViaService": "ec2.us-east-1.amazonaws.com"})
+    assert context(ANN, target=target).get("kms:viaservice") == "s3.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("operator", "holds"),
+    [
+        ("StringEquals", False),
+        ("StringEqualsIfExists", False),
+        ("StringNotEquals", True),
+        ("StringNotEqualsIfExists", True),
+        ("ForAllValues:StringEquals", False),
+        ("ForAnyValue:StringEquals", False),
+    ],
+)
+def test_what_came_twice_equals_nothing_and_is_there(operator: str, holds: bool) -> None:
+    """So an Allow on a value is not met, and a Deny of every other value is, whichever of the two came last."""
+    for extra in (
+        {"aws:RequestTag/Team": "a", "aws:RequestTag/team": "b"},
+        {"aws:RequestTag/team": "b", "aws:RequestTag/Team": "a"},
+    ):
+        get = context(ANN, extra=extra).get
+        for value in ("a", "b"):
+            assert compile_condition(Condition(operator, "aws:RequestTag/team", (value,)), variables=True)(get) is holds
+        assert compile_condition(Condition("Null", "aws:RequestTag/team", ("false",)), variables=True)(get)
 
 
 def test_the_whole_context_can_be_listed() -> None:
