@@ -109,7 +109,7 @@ def _folded(given: Mapping[str, Value], prefix: str = "") -> dict[str, Value]:
     """Keys lower-cased. Of two that differ by case alone neither value counts: which of them a policy meant would be a guess.
 
     A condition on a tag matches a key of either case, "but not both" (IAM User Guide, aws:RequestTag and aws:ResourceTag): who
-    may set one value only must not smuggle another one in beside it. The key is there all the same, with a value that equals none.
+    may set one value only must not smuggle another one in beside it. The key is there all the same; its value equals none.
     """
     found: dict[str, Value] = {prefix + key.lower(): value for key, value in given.items()}
     if len(found) != len(given):
