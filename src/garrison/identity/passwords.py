@@ -341,10 +341,15 @@ class Outcome(NamedTuple):
     """The password is right and has expired, and only an administrator can set another (HardExpiry)."""
 
 
+_OPEN = "a.state = 'ACTIVE'"
+"""Nobody signs in to a closed account any more, as nobody signs for it."""
+
+
 def user_signs_in(tx: Transaction, sealer: Sealer, account: str, name: str, address: str) -> SignIn:
     """A user, by the account's number or alias and the user's name. Nobody who is not there makes a difference in work."""
-    row = tx.one("SELECT id FROM account WHERE id = ?", account)
-    alias = tx.one("SELECT account FROM iam_account WHERE alias = ?", account.lower())
+    row = tx.one(f"SELECT a.id FROM account a WHERE a.id = ? AND {_OPEN}", account)  # noqa: S608 - constant
+    by_alias = f"SELECT a.id FROM account a JOIN iam_account i ON i.account = a.id WHERE i.alias = ? AND {_OPEN}"  # noqa: S608 - constant
+    alias = tx.one(by_alias, account.lower())
     row = row or alias
     number = str(row[0]) if row else ""
     found = tx.one("SELECT user_id, name FROM iam_user WHERE account = ? AND name_folded = ?", number, name.lower())
@@ -355,7 +360,8 @@ def user_signs_in(tx: Transaction, sealer: Sealer, account: str, name: str, addr
 
 def root_signs_in(tx: Transaction, sealer: Sealer, email: str, address: str) -> SignIn:
     """A root user, by the account's e-mail address (regardless of case)."""
-    row = tx.one("SELECT id FROM account WHERE email <> '' AND lower(email) = ? ORDER BY created_at", email.lower())
+    named = f"SELECT a.id FROM account a WHERE a.email <> '' AND lower(a.email) = ? AND {_OPEN} ORDER BY a.created_at"  # noqa: S608 - constant
+    row = tx.one(named, email.lower())
     number = str(row[0]) if row else ""
     subject = password_subject(sealer, number or email.lower(), number or "root")
     return _sign_in(tx, sealer, number, number, "", subject, address)

@@ -88,6 +88,18 @@ def test_by_the_accounts_alias_and_by_its_number_with_dashes(process: InProcess,
         assert browser_of(process).sign_in(account, "ann", PASSWORD).status == 303
 
 
+def test_nobody_signs_in_to_a_closed_account(process: InProcess, browser: Browser):
+    new_user(process, "ann")
+    assert process.iam("CreateAccountAlias", AccountAlias="gone").status == 200
+    with process.state.store.writing() as tx:
+        tx.run("UPDATE account SET state = 'SUSPENDED' WHERE id = ?", process.account)
+    process.state.store.commit()
+    for account in (process.account, "gone"):
+        page = browser.sign_in(account, "ann", PASSWORD)
+        assert (page.status, page.message) == (403, sign_in.WRONG)
+    assert events(process, "ConsoleLogin") == []
+
+
 def test_a_root_user_has_no_password_until_the_operator_sets_one(process: InProcess, browser: Browser):
     assert browser.sign_in_as_root("", "").status == 403
     assert browser.sign_in_as_root("root@example.com", "anything").status == 403
@@ -319,3 +331,18 @@ def test_it_leads_back_to_what_was_asked_for(process: InProcess, browser: Browse
     new_user(process, "ann")
     onward = "/v1/authorize?client_id=x&state=a%20b"
     assert browser.sign_in(process.account, "ann", PASSWORD, onward).location == onward
+
+
+def test_a_number_is_an_account_and_no_alias(process: InProcess, browser: Browser):
+    """Of an alias that is there from before: whoever types the number of an account does not come to another one's role."""
+    new_user(process, "ann", "arn:aws:iam::aws:policy/AdministratorAccess")
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{process.account}:root"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    assert process.iam("CreateRole", RoleName="work", AssumeRolePolicyDocument=document).status == 200
+    with process.state.store.writing() as tx:
+        tx.run("UPDATE iam_account SET alias = '999999999999' WHERE account = ?", process.account)
+    process.state.store.commit()
+    browser.sign_in(process.account, "ann", PASSWORD)
+    for typed, status in (("999999999999", 403), ("9999-9999-9999", 403), (process.account, 303)):
+        browser.get("/_console/switch-role")
+        assert browser.send("/_console/switch-role", account=typed, role="work").status == status

@@ -26,7 +26,12 @@ _FLAGS = (
 
 @operation("iam", resource=anything)
 def create_account_alias(ctx: Context, req: api.CreateAccountAliasRequest) -> None:
-    """Give the account an alias, in place of the one it has. Aliases are unique over all accounts. Raises EntityAlreadyExists."""
+    """Give the account an alias, in place of the one it has. Aliases are unique over all accounts.
+
+    Raises EntityAlreadyExists, InvalidInput (what reads like an account's number: it would lead to another account).
+    """
+    if len(req.account_alias) == 12 and req.account_alias.isdecimal():
+        raise api.InvalidInputException("The account alias must not be a 12-digit number.")
     if ctx.tx.one("SELECT 1 FROM iam_account WHERE alias = ?", req.account_alias):
         raise api.EntityAlreadyExistsException(f"The account alias {req.account_alias} already exists.")
     if not ctx.tx.run("UPDATE iam_account SET alias = ? WHERE account = ?", req.account_alias, ctx.account):

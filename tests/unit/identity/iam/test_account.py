@@ -33,6 +33,13 @@ def test_an_alias_that_is_taken(cloud: Cloud):
     assert other.list_account_aliases().account_aliases == ["security"]
 
 
+def test_an_alias_that_reads_like_an_accounts_number(cloud: Cloud):
+    """Whoever types the number would come to another account."""
+    with pytest.raises(api.InvalidInputException, match="12-digit number"):
+        cloud.create_account_alias(account_alias="999999999999")
+    cloud.create_account_alias(account_alias="9999999999999")
+
+
 def test_no_password_policy(cloud: Cloud):
     with pytest.raises(api.NoSuchEntityException) as caught:
         cloud.get_account_password_policy()
