@@ -7,21 +7,14 @@ import os
 import signal
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.fronts import ACL, Application, Front, eventually, protected
+from tests.support.fronts import ACL, Application, Front, eventually, metrics, protected
 from tests.support.server import free_port
-
-
-def metrics(port: int, path: str = "/metrics") -> dict[str, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
-        lines = answer.read().decode().splitlines()
-    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
 
 @contextlib.contextmanager

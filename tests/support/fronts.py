@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -337,6 +338,13 @@ def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         if time.monotonic() > until:
             pytest.fail("it did not come to pass")
         time.sleep(0.02)
+
+
+def metrics(port: int, path: str = "/metrics") -> dict[str, float]:
+    """What ``--metrics`` tells, by name and labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
 
 def needs_envoy() -> None:

@@ -1,7 +1,7 @@
 """Envoy's configuration for one listener, as JSON documents. Pure: the files that it names are the caller's.
 
-Names are those of Envoy's API, version 3. Three files: the bootstrap, which names the other two, and listeners and clusters,
-which Envoy reads again when they are replaced (file xDS).
+Names are those of Envoy's API, version 3. Four files: the bootstrap, which names the others; and listeners, clusters
+and secrets, which Envoy reads again when they are replaced (file xDS).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ Document = Mapping[str, Any]
 APPLICATION: Final = "application"
 INSPECTORS: Final = "inspectors"
 ADMIN: Final = "admin"
+_SECRET: Final = "front"  # noqa: S105 - the name of one
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters"
 _TLS: Final = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 _QUIC: Final = "type.googleapis.com/envoy.extensions.transport_sockets.quic.v3"
@@ -100,7 +101,8 @@ def _cluster(name: str, addresses: Sequence[Document], **more: Any) -> dict[str,
 def _application(upstream: Upstream) -> dict[str, Any]:
     protocol: Document = {"http2_protocol_options": {}} if upstream.http2 else {"http_protocol_options": {}}
     more: dict[str, Any] = {
-        "type": "STATIC" if upstream.address.is_ip else "STRICT_DNS",
+        "type": "STATIC" if upstream.address.is_ip else "LOGICAL_DNS",
+        "dns_lookup_family": "ALL",  # `localhost` is two addresses, and an application listens on one
         "connect_timeout": "5s",
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {"@type": _HTTP, "explicit_http_config": protocol}
@@ -178,19 +180,27 @@ def _udp(front: Front) -> dict[str, Any]:
 
 
 def _downstream_tls(front: Front, protocols: Sequence[str], *, quic: bool) -> Document:
-    assert front.certificate is not None  # noqa: S101 - the callers' condition, for the type checker
-    certificate = {
-        "certificate_chain": {"filename": str(front.certificate.chain)},
-        "private_key": {"filename": str(front.certificate.key)},
-        "watched_directory": {"path": str(front.certificate.chain.parent)},
-    }
-    common: dict[str, Any] = {"tls_certificates": [certificate], "alpn_protocols": list(protocols)}
+    source = {"name": _SECRET, "sds_config": _from_file(front, "secrets")}
+    common: dict[str, Any] = {"tls_certificate_sds_secret_configs": [source], "alpn_protocols": list(protocols)}
     if not quic:
         common["tls_params"] = _TLS_PARAMETERS
         context = {"@type": f"{_TLS}.DownstreamTlsContext", "common_tls_context": common}
         return {"name": "envoy.transport_sockets.tls", "typed_config": context}
     context = {"@type": f"{_QUIC}.QuicDownstreamTransport", "downstream_tls_context": {"common_tls_context": common}}
     return {"name": "envoy.transport_sockets.quic", "typed_config": context}
+
+
+def secrets(front: Front) -> Document:
+    """The certificate of a listener. Envoy reads the files that it names again when their folder changes."""
+    found: list[Document] = []
+    if front.certificate is not None:
+        certificate = {
+            "certificate_chain": {"filename": str(front.certificate.chain)},
+            "private_key": {"filename": str(front.certificate.key)},
+            "watched_directory": {"path": str(front.certificate.chain.parent)},
+        }
+        found.append({"@type": f"{_TLS}.Secret", "name": _SECRET, "tls_certificate": certificate})
+    return {"resources": found}
 
 
 def _manager(front: Front, codec: str) -> Document:

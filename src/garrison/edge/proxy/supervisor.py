@@ -102,6 +102,7 @@ class Supervisor:
     def _start_all(self) -> None:
         self._lifeline = os.pipe()
         self._write("bootstrap", bootstrap.bootstrap(self.front))
+        self._write("secrets", bootstrap.secrets(self.front))
         self._write("clusters", bootstrap.clusters(self.front))
         self._write("listeners", bootstrap.listeners(self.front))
         self._sockets = [_unix_socket(self.front.socket(number)) for number in range(self.front.inspectors)]
