@@ -58,8 +58,8 @@ def managed(name: str, priority: int = 0, **more: Any) -> dict[str, Any]:
 class Waf:
     """A house, and its wafv2 as an account's administrator sees it."""
 
-    def __init__(self) -> None:
-        self.house = House()
+    def __init__(self, house: House | None = None) -> None:
+        self.house = house or House()
         self.client = self.house.client("wafv2")
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import msgspec
 
 from garrison.api import wafv2 as api
 from garrison.core.context import Context
-from garrison.core.operation import operation
+from garrison.core.operation import PREPARED, operation
 from garrison.edge.wafv2 import documents, errors, store, tags
 from garrison.edge.wafv2.names import checked_scope, found, named, new, request_tags
 from garrison.edge.wafv2.pages import Pager
@@ -20,14 +20,19 @@ FORMAT: Final = "The parameter contains formatting that is not valid."
 _VERSIONS: Final = {"IPV4": 4, "IPV6": 6}
 
 
-@operation("wafv2", resource=new("ipset"), context=request_tags)
+def _prepared(_ctx: Context, req: Any) -> Callable[[], list[tuple[str, int]]]:  # noqa: ANN401 - Create or Update
+    """Reading ten thousand addresses takes its time: they are read on a thread."""
+    return lambda: _read(req.addresses)
+
+
+@operation("wafv2", resource=new("ipset"), context=request_tags, prepare=_prepared)
 def create_ip_set(ctx: Context, req: api.CreateIPSetRequest) -> api.CreateIPSetResponse:
     """Create an IP set, with a name that is free in this scope.
 
     Raises WAFInvalidParameterException, WAFDuplicateItemException, WAFLimitsExceededException, WAFTagOperationException.
     """
     document = documents.settings(req)
-    document["Addresses"] = _checked(req.addresses, req.ip_address_version)
+    document["Addresses"] = _of_version(ctx, req.ip_address_version)
     entity = store.create(ctx, "ipset", req.scope, req.name, document)
     tags.put(ctx, entity.arn, req.tags)
     store.changed(ctx, entity)
@@ -41,7 +46,7 @@ def get_ip_set(ctx: Context, req: api.GetIPSetRequest) -> api.GetIPSetResponse:
     return api.GetIPSetResponse(ip_set=msgspec.convert(dict(entity.document), api.IPSet), lock_token=entity.lock_token)
 
 
-@operation("wafv2", resource=named("ipset"))
+@operation("wafv2", resource=named("ipset"), prepare=_prepared)
 def update_ip_set(ctx: Context, req: api.UpdateIPSetRequest) -> api.UpdateIPSetResponse:
     """Put addresses in the place of all that an IP set has; its version stays.
 
@@ -51,7 +56,7 @@ def update_ip_set(ctx: Context, req: api.UpdateIPSetRequest) -> api.UpdateIPSetR
     store.locked(entity, req.lock_token)
     version = entity.document["IPAddressVersion"]
     document: dict[str, Any] = {**documents.settings(req), "IPAddressVersion": version}
-    document["Addresses"] = _checked(req.addresses, version)
+    document["Addresses"] = _of_version(ctx, version)
     entity = store.update(ctx, entity, document)
     store.changed(ctx, entity)
     return api.UpdateIPSetResponse(next_lock_token=entity.lock_token)
@@ -75,17 +80,32 @@ def list_ip_sets(ctx: Context, req: api.ListIPSetsRequest) -> api.ListIPSetsResp
     return api.ListIPSetsResponse(ip_sets=[api.IPSetSummary(**documents.summary(each)) for each in page], next_marker=marker)
 
 
-def _checked(addresses: Sequence[str], version: str) -> list[str]:
-    """Addresses in CIDR notation of the version, each once, as they were given. Every network but the whole Internet is one."""
+def _read(addresses: Sequence[str]) -> list[tuple[str, int]]:
+    """Addresses in CIDR notation, each once, as they were given, with their versions. The whole Internet is none.
+
+    Raises WAFInvalidParameterException, WAFLimitsExceededException.
+    """
     unique = list(dict.fromkeys(addresses))
     if len(unique) > ADDRESSES:
         raise errors.limit("IP_SET")
-    for each in unique:
-        _, slash, prefix = each.partition("/")
-        try:
-            network = ip_network(each, strict=False)
-        except ValueError:
-            raise errors.invalid("IP_ADDRESS", each, FORMAT) from None
-        if not slash or not prefix.isdecimal() or network.version != _VERSIONS[version] or network.prefixlen == 0:
-            raise errors.invalid("IP_ADDRESS", each, FORMAT)
-    return unique
+    return [(each, _version(each)) for each in unique]
+
+
+def _version(address: str) -> int:
+    _, slash, prefix = address.partition("/")
+    try:
+        network = ip_network(address, strict=False)
+    except ValueError:
+        raise errors.invalid("IP_ADDRESS", address, FORMAT) from None
+    if not slash or not prefix.isdecimal() or network.prefixlen == 0:
+        raise errors.invalid("IP_ADDRESS", address, FORMAT)
+    return network.version
+
+
+def _of_version(ctx: Context, version: str) -> list[str]:
+    """The addresses that were read, which must all be of the version. Raises WAFInvalidParameterException."""
+    found: list[tuple[str, int]] = ctx.scratch[PREPARED]
+    for address, its_version in found:
+        if its_version != _VERSIONS[version]:
+            raise errors.invalid("IP_ADDRESS", address, FORMAT)
+    return [address for address, _ in found]
