@@ -371,7 +371,8 @@ class Principals:
             # A federated user without session policies may do nothing: its session set is there, and empty.
             inline = [compile_policy(text, "session", id=f"session-policy-{index}") for index, text in enumerate(policies)]
             attached = [self._managed(arn, "session", made_of) for arn in arns]
-            if _is_root_task(credential.principal):
+            if _is_root_task(credential.principal) and None not in attached:
+                # Not without what denies all but the task: beside nothing it would be all that the root user may.
                 attached.append(_ROOT_TASK)
             found = PolicyInputs(
                 identity=owner.identity,

@@ -262,3 +262,12 @@ def test_the_policy_document_of_the_session_cannot_be_widened(org: Org):
         sts.get_session_token()
     with refused("AccessDenied"):
         sts.get_federation_token(Name="guest", Policy=document({"Effect": "Allow", "Action": "*", "Resource": "*"}))
+
+
+def test_without_its_tasks_policy_a_session_may_nothing(org: Org, member: tuple[str, AccessKey]):
+    """The policy only denies: were it not there, what is beside it must not be all of the root user."""
+    enabled(org)
+    key = assumed(org, member[0])
+    org.house.worker.gateway.principals._aws_policy = lambda _arn: None
+    with refused("AccessDenied", "because no session policy allows the iam:ListAccessKeys action"):
+        org.of("iam", key).list_access_keys()

@@ -10,11 +10,12 @@ Source: OpenID Connect Discovery 1.0, sections 4 and 4.3.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,8 @@ PAUSE = 30.0
 PAUSE_AFTER_FAILURE = 10.0
 WAITING = 8
 """Threads that may wait for one issuer; who comes then is told to come back, so that a slow issuer cannot hold them all."""
+ALL_WAITING = 12
+"""The same of all issuers together: some threads of a process stay for passwords and keys, however many issuers are slow."""
 HELD = 1024
 """Issuers in memory at one time."""
 UNREACHABLE = (
@@ -71,6 +74,7 @@ class Issuers:
         self._clock = clock
         self._known: OrderedDict[Issuer, _Known] = OrderedDict()
         self._lock = threading.Lock()
+        self._waiting = 0
 
     def allows(self, url: str) -> bool:
         """Whether keys can come from an issuer of this URL at all."""
@@ -87,19 +91,28 @@ class Issuers:
         Raises IDPCommunicationError where the issuer cannot be reached, InvalidIdentityToken where it gives no keys that count.
         """
         known = self._of(issuer)
-        if known.waiting >= WAITING:
-            raise api.IDPCommunicationErrorException(UNREACHABLE)
-        known.waiting += 1
-        try:
-            with known.lock:
-                if self._due(known, token):
-                    self._fetch(issuer, known)
-        finally:
-            known.waiting -= 1
+        with self._waits(known), known.lock:
+            if self._due(known, token):
+                self._fetch(issuer, known)
         found = self._usable(known)
         if found is None:
             raise _refusal(known.error)
         return found
+
+    @contextlib.contextmanager
+    def _waits(self, known: _Known) -> Iterator[None]:
+        """Take a place among those that wait. Raises IDPCommunicationError where there is none."""
+        with self._lock:
+            if known.waiting >= WAITING or self._waiting >= ALL_WAITING:
+                raise api.IDPCommunicationErrorException(UNREACHABLE)
+            known.waiting += 1
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                known.waiting -= 1
+                self._waiting -= 1
 
     def _of(self, issuer: Issuer) -> _Known:
         with self._lock:

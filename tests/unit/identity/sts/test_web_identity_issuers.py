@@ -6,13 +6,20 @@ Expected answers: STS API Reference, AssumeRoleWithWebIdentity; OpenID Connect D
 from __future__ import annotations
 
 import json
+import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from garrison.api import sts as api
 from garrison.identity.federation import issuers
+from garrison.identity.federation.https import Fetcher, UnreachableError
+from garrison.identity.federation.web_tokens import Unverified
+from garrison.wire.gateway import BESIDE_THREADS
 from tests.support.house import ACCOUNT
 from tests.support.idp_oidc import CLIENT, WELL_KNOWN, Answer, OidcIdp, jwk, rsa_key
 from tests.support.vouched import NO_KEY, NOT_VALID, UNREACHABLE, Cloud
@@ -186,3 +193,34 @@ def test_keys_from_a_file_need_no_network(tmp_path: Path):
         finally:
             made.house.close()
         assert not idp.asked
+
+
+def test_many_slow_issuers_do_not_hold_every_thread():
+    """Whoever may make providers could make them all slow: the threads that prove passwords are the same."""
+    release, entered = threading.Event(), threading.Semaphore(0)
+
+    class Slow(Fetcher):
+        def get(self, url: str, thumbprints: Sequence[str] = ()) -> bytes:
+            entered.release()
+            release.wait(60)
+            raise UnreachableError(url)
+
+    known = issuers.Issuers(Slow())
+    token = Unverified("", "", None, "RS256")
+
+    def ask(number: int) -> None:
+        with pytest.raises(api.IDPCommunicationErrorException):
+            known.keys(issuers.Issuer(f"https://idp{number}.example.com"), token)
+
+    with ThreadPoolExecutor(BESIDE_THREADS) as pool:
+        slow = [pool.submit(ask, number) for number in range(issuers.ALL_WAITING)]
+        for _ in slow:
+            assert entered.acquire(timeout=60)
+        assert issuers.ALL_WAITING < BESIDE_THREADS
+        ask(issuers.ALL_WAITING)  # told to come back, at once
+        assert not any(each.done() for each in slow)
+        release.set()
+        for each in slow:
+            each.result()
+    ask(issuers.ALL_WAITING + 1)
+    assert entered.acquire(timeout=60)
