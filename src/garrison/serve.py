@@ -28,6 +28,7 @@ from garrison.config import ConfigError, Settings
 from garrison.core.errors import CommonError
 from garrison.core.net import is_loopback
 from garrison.edge.token_keys import keep_rotated
+from garrison.identity.delegation.due import due_delegations
 from garrison.identity.iam.due import due_reports
 from garrison.keys.certificate import ensure_certificate
 from garrison.keys.keyring import Keyring
@@ -323,6 +324,7 @@ def _background_round(state: app.State, recorder: Recorder, keys: LiveKeys, *, p
         keep_rotated(state.store, state.keyring, time.time())
         app.adopt_dead_chains(state)
         app.bring_in_events(state)
+        due_delegations(state.store, state.keyring, time.time())
         due_reports(state.store, recorder, time.time(), steps=_STEPS_A_ROUND, settled=time.time() - _SHIPPED_SECONDS)
         if prune:
             state.store.prune()

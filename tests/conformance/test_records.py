@@ -22,7 +22,7 @@ import garrison.app
 from garrison.core.model import load_model
 from garrison.core.operation import REGISTRY, Declaration
 from garrison.keys.kms.custom.stores import Cluster
-from tests.support import scenario_signin
+from tests.support import scenario_delegation, scenario_signin
 from tests.support.house import ACCOUNT, REGION, House, Item, Left
 from tests.support.scenario import CLUSTER, HSM_PASSWORD, MATERIAL, PLAINTEXT, Answers, Step, scenario
 from tests.support.server import AccessKey
@@ -31,6 +31,8 @@ assert garrison.app is not None  # registers every operation
 
 DECLARATIONS = sorted(REGISTRY.values(), key=lambda one: one.key)
 NO_ITEM = {
+    "iam:AcquireRole": "no role template is here, and so no role is made",
+    "sts:GetDelegatedAccessToken": "sessions come and go, and are no resources of AWS Config",
     "kms:CreateGrant": "grants are no part of a key's configuration item, and no resource of their own in AWS Config",
     "kms:RetireGrant": "the same",
     "kms:RevokeGrant": "the same",
@@ -126,6 +128,7 @@ def run() -> Iterator[Run]:
         found.answers["later"] = partial(later, house)
         found.answers["tick"] = house.worker.tick
         found.answers["code of"] = partial(scenario_signin.code_of, house)
+        found.answers["delegation token"] = scenario_delegation.admit(house)
         scenario_signin.prove(house)
         for step in scenario(found.answers):
             declaration = REGISTRY[step.service, step.operation.lower()]
@@ -152,6 +155,7 @@ SECRET_MEMBERS = {
     "QRCodePNG",
     "SecretAccessKey",
     "SessionToken",
+    "TradeInToken",
     "WebIdentityToken",
     "SAMLAssertion",
     "AddPrivateKey",

@@ -76,6 +76,7 @@ RAISES = {
 
 
 NEWER = {
+    "iam:UpdateDelegationRequest": 'IAM User Guide, "Managing Permissions for Delegation Requests"',
     "kms:Encapsulate": "KMS API Reference, Encapsulate: required permission kms:Encapsulate (key policy)",
     "kms:Decapsulate": "KMS API Reference, Decapsulate: required permission kms:Decapsulate (key policy)",
     "signin:BatchRevokeSessions": "AWS Sign-In API Reference, BatchRevokeSessions",
@@ -159,6 +160,7 @@ ARNS: dict[str, Any] = {
     "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/name",
     "PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/name",
     "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/name",
+    "Permissions": iam.DelegationPermission(policy_template_arn=f"arn:aws:iam::{ACCOUNT}:delegation-template/name"),
     "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/name",
     "AliasName": "alias/name",
     "OpenIDConnectProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/name",
@@ -275,6 +277,9 @@ def test_action_resource_and_condition_keys_are_in_the_reference(declaration: De
     checks = list(declared_checks(declaration, action, ctx, request(declaration, everything=everything)))
     assert checks
     if action in NEWER:
+        if action.startswith("iam:"):
+            assert [check.target.arn for check in checks] == [f"arn:aws:iam::{ACCOUNT}:delegation-request/name"]
+            return
         wanted = "key" if action.startswith("kms:") else "webacl" if "WebAclArn" in members_of(declaration) else "*"
         (check,) = checks
         found_type = next((kind for kind in ("key", "webacl") if f"{kind}/" in check.target.arn), check.target.arn)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.support import scenario_organizations, scenario_signin, scenario_wafv2
+from tests.support import scenario_delegation, scenario_organizations, scenario_signin, scenario_wafv2
 from tests.support.house import ACCOUNT, REGION
 from tests.support.importing import wrap
 from tests.support.scenario_credentials import credentials
@@ -73,6 +73,7 @@ def scenario(answers: Answers) -> Iterator[Step]:
     yield from _temporary_credentials(answers)
     yield from outbound()
     yield from federation()
+    yield from scenario_delegation.steps(answers)
     yield from _keys(answers)
     yield from _uses_of_keys(answers)
     yield from _grants(answers)

@@ -63,6 +63,12 @@ class SessionContext(msgspec.Struct, omit_defaults=True, rename="camel"):
     web_id_federation_data: FederationData | None = None
 
 
+class Delegate(msgspec.Struct, rename="camel"):
+    """``invokedByDelegate``: the partner that acts with delegated access (IAM User Guide, temporary delegation, "CloudTrail")."""
+
+    account_id: str
+
+
 class UserIdentity(msgspec.Struct, omit_defaults=True, rename="camel"):
     """``userIdentity``. Members that do not apply to the type are absent; a service by itself has none."""
 
@@ -76,6 +82,7 @@ class UserIdentity(msgspec.Struct, omit_defaults=True, rename="camel"):
     invoked_by: str = ""
     identity_provider: str = ""
     """Of WebIdentityUser and SAMLUser: who vouches."""
+    invoked_by_delegate: Delegate | None = None
 
 
 class Resource(msgspec.Struct, omit_defaults=True, rename={"arn": "ARN", "account": "accountId"}):
@@ -180,7 +187,10 @@ def user_identity(principal: Principal) -> UserIdentity:
         return _not_a_user(principal)
     name = principal.name if principal.kind == "user" else ""
     context = _session_context(principal, principal.session) if principal.session else None
-    return UserIdentity(kind, principal.id, principal.arn, principal.account, principal.access_key_id, name, context)
+    found = UserIdentity(kind, principal.id, principal.arn, principal.account, principal.access_key_id, name, context)
+    if principal.session is not None and principal.session.delegate:
+        found.invoked_by_delegate = Delegate(principal.session.delegate)
+    return found
 
 
 def _not_a_user(principal: Principal) -> UserIdentity:

@@ -35,7 +35,7 @@ class Session:
     """When the MFA code was given; None where none was."""
     chained: bool = False
     """True where a role's session made this one (role chaining)."""
-    kind: Literal["assume-role", "session-token", "federation-token", "assume-root", "sign-in"] = "assume-role"
+    kind: Literal["assume-role", "session-token", "federation-token", "assume-root", "sign-in", "delegated"] = "assume-role"
     signin_session: str = ""
     """The ARN of the sign-in session that made it: ``aws:SignInSessionArn``."""
     provider: str = ""
@@ -44,6 +44,10 @@ class Session:
     """Condition keys from that provider's token that the session keeps (``saml:sub``)."""
     scopes: tuple[str, ...] = ()
     """Policies that scoped the session down, JSON: each must allow, whatever else does (GetScopedCredentials)."""
+    delegate: str = ""
+    """The account of the partner that uses a session that was delegated to it."""
+    delegation: str = ""
+    """The id of that delegation's request."""
 
     @property
     def service_linked(self) -> bool:

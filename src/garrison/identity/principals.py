@@ -17,6 +17,7 @@ from garrison.core.errors import CommonError
 from garrison.core.ports import Sealer, Transaction
 from garrison.core.principal import OUTSIDE, Principal, Session
 from garrison.identity.caches import LIMIT, Cache, Dependency
+from garrison.identity.delegation.partners import BOUNDARIES, boundary_document
 from garrison.identity.memberships import CHANGES, Memberships
 from garrison.identity.tokens import Grant, open_token
 from garrison.policy import Policy, PolicyInputs, PolicySet, compile_policy
@@ -82,7 +83,7 @@ class Principals:
         self.memberships = Memberships(store)
         self._used: Uses = {}
         self._unsaved: Uses = {}
-        for kind in ("access-key", "user", "group", "role", "policy", "account", *CHANGES):
+        for kind in ("access-key", "user", "group", "role", "policy", "account", "delegation", *CHANGES):
             store.on_change(kind, self._dropper(kind))
 
     def credential(self, access_key_id: str, token: str | None, now: float) -> Credential:
@@ -140,7 +141,7 @@ class Principals:
         Raises CommonError("unknown_access_key"), as AWS answers.
         """
         session = principal.session
-        if session is None or session.kind in {"assume-role", "assume-root", "sign-in"} or service not in {"iam", "sts"}:
+        if session is None or session.kind not in {"session-token", "federation-token"} or service not in {"iam", "sts"}:
             return
         federated = session.kind == "federation-token"
         if service == "iam" and (federated or session.mfa_at is None):
@@ -205,6 +206,8 @@ class Principals:
         """The default version of a managed policy, the account's or AWS's; None where there is none."""
         if arn.startswith("arn:aws:iam::aws:policy/"):
             return self._aws_policy(arn)
+        if arn.startswith(BOUNDARIES):
+            return boundary_document(self._store.reading(), arn)
         row = self._store.reading().one(
             "SELECT v.document FROM iam_policy p JOIN iam_policy_version v"
             " ON v.account = p.account AND v.policy_id = p.policy_id AND v.version = p.default_version WHERE p.arn = ?",
@@ -309,13 +312,15 @@ class Principals:
 
     def _session_principal(self, grant: Grant, access_key_id: str, made_of: set[Dependency]) -> Principal | None:
         tx = self._store.reading()
+        if grant.delegation and not self._delegated(tx, grant, made_of):
+            return None
         if grant.kind == "assume-role":
             return self._role_session(tx, grant, access_key_id, made_of)
         owner = self._owner(tx, grant.account, grant.owner_id, access_key_id, made_of)
         if owner is None:
             return None
         session = _session(grant, issuer_arn=owner.arn, issuer_name=owner.name)
-        if grant.kind in {"session-token", "assume-root", "sign-in"}:
+        if grant.kind in {"session-token", "assume-root", "sign-in", "delegated"}:
             return Principal(
                 kind=owner.kind,
                 account=owner.account,
@@ -336,6 +341,13 @@ class Principals:
             session=session,
             tags=_merged(owner.tags, grant.tags),
         )
+
+    @staticmethod
+    def _delegated(tx: Transaction, grant: Grant, made_of: set[Dependency]) -> bool:
+        """Whether a delegation still holds: its request is there, nobody revoked it, and the partner's account is open."""
+        made_of.add(("delegation", grant.delegation))
+        row = tx.one("SELECT revoked FROM iam_delegation_request WHERE request_id = ?", grant.delegation)
+        return row is not None and not row[0] and not _is_closed(tx, grant.delegate, made_of)
 
     @staticmethod
     def _role_session(tx: Transaction, grant: Grant, access_key_id: str, made_of: set[Dependency]) -> Principal | None:
@@ -499,6 +511,8 @@ def _session(grant: Grant, *, issuer_arn: str, issuer_name: str) -> Session:
         signin_session=grant.signin_session,
         provider=grant.provider,
         claims=grant.claims,
+        delegate=grant.delegate,
+        delegation=grant.delegation,
     )
 
 

@@ -23,7 +23,7 @@ PURPOSE = "session-token"
 MAX_TOKEN_CHARACTERS = 32 * 1024
 """A session's tags and policies at their limits seal to less than this."""
 
-SessionKind = Literal["assume-role", "session-token", "federation-token", "assume-root", "sign-in"]
+SessionKind = Literal["assume-role", "session-token", "federation-token", "assume-root", "sign-in", "delegated"]
 
 
 class Grant(msgspec.Struct, array_like=True, frozen=True):
@@ -56,6 +56,10 @@ class Grant(msgspec.Struct, array_like=True, frozen=True):
     """The ARN of the identity provider that vouched for the caller."""
     claims: Mapping[str, str | tuple[str, ...]] = {}
     """Condition keys from that provider's token that the session keeps."""
+    delegate: str = ""
+    """The account of the partner that the session was delegated to."""
+    delegation: str = ""
+    """The id of that delegation's request, which ends the session where it is revoked."""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from garrison.api import iam as api
 from garrison.core.context import Context
 from garrison.core.operation import operation
+from garrison.identity.delegation.partners import BOUNDARIES, boundary_document
 from garrison.identity.iam import errors, managed
 from garrison.identity.iam.items import role_changed, user_changed
 from garrison.identity.iam.rows import find_policy, policy_arn_account, user_named, writable_role
@@ -13,6 +14,10 @@ from garrison.identity.iam.targets import present_boundary, requested_boundary, 
 
 def checked_boundary(ctx: Context, arn: str) -> None:
     """Raises InvalidInput or ValidationError where ``arn`` is no policy's, NoSuchEntity where no such policy is in reach."""
+    if arn.startswith(BOUNDARIES):
+        if boundary_document(ctx.tx, arn) is None:
+            raise errors.boundary_not_found(arn)
+        return
     account = policy_arn_account(arn)
     known = managed.find(arn) if account == "aws" else find_policy(ctx.tx, arn) if account == ctx.account else None
     if known is None:

@@ -8,6 +8,7 @@ from garrison.api import iam as api
 from garrison.core.context import Context
 from garrison.core.operation import operation
 from garrison.core.ports import Transaction
+from garrison.identity.delegation.partners import BOUNDARIES, boundary_document
 from garrison.identity.iam import errors, managed
 from garrison.identity.iam.details import Usage, usage_of
 from garrison.identity.iam.documents import checked_managed
@@ -207,6 +208,8 @@ def document_of(tx: Transaction, arn: str) -> str | None:
     """The document in force of any managed policy; None where there is no such policy."""
     if arn.startswith(managed.PREFIX):
         return managed.document(arn)
+    if arn.startswith(BOUNDARIES):
+        return boundary_document(tx, arn)
     row = find_policy(tx, arn)
     if row is None:
         return None

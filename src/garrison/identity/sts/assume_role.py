@@ -19,6 +19,7 @@ from garrison.identity.sts.sessions import (
     tag_keys,
     tags_of,
     token_use,
+    within_delegation,
 )
 from garrison.identity.tokens import Grant
 from garrison.policy import compile_policy
@@ -124,7 +125,7 @@ def assume_role(ctx: Context, req: api.AssumeRoleRequest) -> api.AssumeRoleRespo
         mfa_at=mfa_at if mfa_at is not None or session is None or chained else session.mfa_at,
         chained=chained,
     )
-    credentials = mint(ctx, grant, req.minimum_session_token_size)
+    credentials = mint(ctx, within_delegation(session, grant), req.minimum_session_token_size)
     return api.AssumeRoleResponse(
         credentials=credentials,
         assumed_role_user=api.AssumedRoleUser(

@@ -15,7 +15,7 @@ from garrison.core.errors import CommonError
 from garrison.core.ids import secret_access_key
 from garrison.core.operation import Keys, Target, operation
 from garrison.identity.root_access import Feature, administers, features, organization_of, trusted
-from garrison.identity.sts.sessions import mint, token_use
+from garrison.identity.sts.sessions import mint, token_use, within_delegation
 from garrison.identity.tokens import Grant
 
 SECONDS = 900
@@ -69,7 +69,7 @@ def assume_root(ctx: Context, req: api.AssumeRootRequest) -> api.AssumeRootRespo
         policy_arns=(policy,),
         chained=ctx.principal.kind == "assumed-role",
     )
-    credentials = mint(ctx, grant, req.minimum_session_token_size)
+    credentials = mint(ctx, within_delegation(session, grant), req.minimum_session_token_size)
     return api.AssumeRootResponse(
         credentials=credentials, source_identity=grant.source_identity or None, **token_use(credentials)
     )

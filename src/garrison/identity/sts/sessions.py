@@ -13,6 +13,7 @@ from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.ids import access_key_id
 from garrison.core.operation import Keys
+from garrison.core.principal import Session
 from garrison.identity.tokens import MAX_TOKEN_CHARACTERS, Grant, seal_token_of_size
 from garrison.policy import MalformedPolicy, parse_policy
 
@@ -123,6 +124,14 @@ def packed_percentage(policies: tuple[str, ...], arns: tuple[str, ...], tags: Ma
     if percentage > 100:
         raise _too_large(percentage)
     return percentage
+
+
+def within_delegation(session: Session | None, grant: Grant) -> Grant:
+    """What a delegated session assumes: it never outlasts the delegation, is revoked with it, and told apart in the trail."""
+    if session is None or not session.delegation:
+        return grant
+    ends = min(grant.expires_at, session.expires_at)
+    return msgspec.structs.replace(grant, delegate=session.delegate, delegation=session.delegation, expires_at=ends)
 
 
 def session_keys(given: Mapping[str, object]) -> Keys:
