@@ -11,6 +11,7 @@ import pytest
 
 import garrison.keys.kms
 from garrison.api import kms as api
+from garrison.audit import Event
 from garrison.core.context import Call, ConfigurationItem, Context
 from garrison.core.ids import Random, system_random, uuid4
 from garrison.core.operation import PREPARED, REGISTRY
@@ -109,6 +110,7 @@ class Kms:
         self.call = Call(source_ip="127.0.0.1")
         self.random = random
         self.items: list[ConfigurationItem] = []
+        self.events: list[Event] = []
         self.scratch: dict[str, Any] = {}
         self.attestation_roots: Any = None
         self.decision: Decision | None = None
@@ -132,7 +134,7 @@ class Kms:
             ports=Ports(sealer=self.sealer, keys=self.live, principals=self.principals, attestation_roots=self.attestation_roots),
             random=self.random,
         )
-        self.items = ctx.items
+        self.items, self.events = ctx.items, ctx.events
         self.scratch = ctx.scratch
         self.store.refresh()
         self.decision = authorize_call(

@@ -81,6 +81,8 @@ class Context(Struct):
     random: Random = system_random
     items: list[ConfigurationItem] = []
     """Written with the audit event when the transaction commits."""
+    events: list[Any] = []
+    """What the service did of itself in the course of a write (``audit.Event``); on record after the call, if it succeeds."""
     scratch: dict[str, Any] = {}
     """What the declaration looked up and the handler uses again (one read, not two)."""
     decision: Any = None

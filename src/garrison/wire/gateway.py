@@ -393,6 +393,8 @@ class Gateway:
             # event worse.
             tx.check()
             self.recorder.write(*event, ctx.items)
+            for more in ctx.events:
+                self.recorder.write(more, None)
 
     @staticmethod
     def _answer(declaration: Declaration, ctx: Context, found: Route, exchange: Exchange) -> None:

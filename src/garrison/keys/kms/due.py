@@ -14,7 +14,7 @@ from garrison.keys.kms.deletion import due_deletions
 from garrison.keys.kms.importing import due_expirations
 from garrison.keys.kms.live import LiveKey, LiveKeys
 from garrison.keys.kms.rotation import DAY, related
-from garrison.keys.kms.service_events import service_event
+from garrison.keys.kms.service_events import rotation, service_event
 from garrison.store import Store
 
 _ROTATIONS = "SELECT region, key_id FROM kms_key WHERE rotation_at <= ? AND state = ? ORDER BY rotation_at LIMIT 100"
@@ -48,26 +48,16 @@ def due_rotations(store: Store, recorder: Recorder, keys: LiveKeys, now: float, 
             key = keys.reread(tx, region, key_id)
             if key is None or not _is_due(key, now):
                 continue
-            _rotate(tx, keys, key, now, random)
+            fresh = _rotate(tx, keys, key, now, random)
             done += 1
             after = keys.find(tx, region, key_id)
             if after is not None:
                 changed = items.everywhere(tx, keys, related(key), key_id)
-                event = service_event("RotateKey", items.item(after), now, random, details=_rotation(key, after))
+                details = rotation("AUTOMATIC", key, fresh)
+                event = service_event("RotateKey", items.item(after), now, random, details=details)
                 recorder.write(event, None, changed)
         recorder.flush()
     return done
-
-
-def _rotation(before: LiveKey, after: LiveKey) -> dict[str, str]:
-    """What the event of a rotation says."""
-    materials_of = {"previousKeyMaterialId": before.current, "currentKeyMaterialId": after.current}
-    return {
-        "rotationType": "AUTOMATIC",
-        "keyOrigin": after.origin,
-        **{name: material.id for name, material in materials_of.items() if material is not None},
-        "keyId": after.key_id,
-    }
 
 
 def _is_due(key: LiveKey, now: float) -> bool:
@@ -76,7 +66,8 @@ def _is_due(key: LiveKey, now: float) -> bool:
     return key.state == states.ENABLED and at is not None and at <= now and (not key.multi_region or key.is_primary)
 
 
-def _rotate(tx: Transaction, keys: LiveKeys, key: LiveKey, now: float, random: Random) -> None:
+def _rotate(tx: Transaction, keys: LiveKeys, key: LiveKey, now: float, random: Random) -> str:
+    """The id of the new material."""
     fresh = random(ID_BYTES).hex(), random(MATERIAL_BYTES)
     materials.rotate(tx, keys.seal, related(key), key.key_id, fresh, now, "AUTOMATIC")
     period = (key.life.rotation_days or 0) * DAY
@@ -88,3 +79,4 @@ def _rotate(tx: Transaction, keys: LiveKeys, key: LiveKey, now: float, random: R
             region,
             key.key_id,
         )
+    return fresh[0]

@@ -1,7 +1,8 @@
 """Rotation of key material: by a period, and on demand. Old material decrypts for ever.
 
 Sources: KMS API Reference, "EnableKeyRotation", "DisableKeyRotation", "GetKeyRotationStatus", "ListKeyRotations",
-"RotateKeyOnDemand"; KMS Developer Guide, "Rotate AWS KMS keys".
+"RotateKeyOnDemand"; KMS Developer Guide, "Rotate AWS KMS keys", and "RotateKey" in "Logging AWS KMS API calls with AWS
+CloudTrail".
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from garrison.api import kms as api
 from garrison.core.context import Context
 from garrison.core.operation import Target, operation
-from garrison.keys.kms import conditions, errors, items, materials, names, states
+from garrison.keys.kms import conditions, errors, items, materials, names, service_events, states
 from garrison.keys.kms.ciphertext import ID_BYTES, MATERIAL_BYTES
 from garrison.keys.kms.lifecycle import caller, own_key
 from garrison.keys.kms.live import LiveKey
@@ -128,26 +129,32 @@ def rotate_key_on_demand(ctx: Context, req: api.RotateKeyOnDemandRequest) -> api
     must_be_primary(key)
     if key.life.rotations_on_demand >= ON_DEMAND:
         raise errors.too_many_rotations(key.arn)
-    if key.origin == "EXTERNAL":
-        _take_imported(ctx, key)
-    else:
-        fresh = ctx.random(ID_BYTES).hex(), ctx.random(MATERIAL_BYTES)
-        materials.rotate(ctx.tx, names.live_keys(ctx).seal, related(key), key.key_id, fresh, ctx.now, "ON_DEMAND")
+    current = _take_imported(ctx, key) if key.origin == "EXTERNAL" else _take_fresh(ctx, key)
     for region in related(key):
         ctx.tx.run(
             "UPDATE kms_key SET rotations_on_demand = rotations_on_demand + 1 WHERE region = ? AND key_id = ?", region, key.key_id
         )
         items.changed(ctx, region, key.key_id)
+    details = service_events.rotation("ON_DEMAND", key, current)
+    ctx.events.append(service_events.service_event("RotateKey", items.item(key), ctx.now, ctx.random, details=details))
     return api.RotateKeyOnDemandResponse(key_id=key.arn)
 
 
-def _take_imported(ctx: Context, key: LiveKey) -> None:
-    """Raises KMSInvalidStateException where no imported material waits for it in every Region."""
+def _take_fresh(ctx: Context, key: LiveKey) -> str:
+    """The id of new material."""
+    fresh = ctx.random(ID_BYTES).hex(), ctx.random(MATERIAL_BYTES)
+    materials.rotate(ctx.tx, names.live_keys(ctx).seal, related(key), key.key_id, fresh, ctx.now, "ON_DEMAND")
+    return fresh[0]
+
+
+def _take_imported(ctx: Context, key: LiveKey) -> str:
+    """The id of what waited. Raises KMSInvalidStateException where no imported material waits for it in every Region."""
     waiting = [row for row in materials.rows(ctx.tx, key.region, key.key_id) if row.state == materials.PENDING_ROTATION]
     if not waiting:
         raise errors.nothing_to_rotate_to(key.arn)
     for region in related(key):
         materials.make_current(ctx.tx, region, key.key_id, waiting[0].material_id, ctx.now, "ON_DEMAND")
+    return waiting[0].material_id
 
 
 # ListKeyRotations

@@ -12,8 +12,20 @@ from garrison.audit import Event, Resource, UserIdentity
 from garrison.core.clock import iso8601
 from garrison.core.context import ConfigurationItem
 from garrison.core.ids import Random, uuid4
+from garrison.keys.kms.live import LiveKey
 
 _INTERNAL = "AWS Internal"
+
+
+def rotation(kind: str, key: LiveKey, current: str) -> dict[str, str]:
+    """What the event of a rotation says: ``kind`` of it, the key as it was, and the id of its material now."""
+    return {
+        "rotationType": kind,
+        "keyOrigin": key.origin,
+        **({"previousKeyMaterialId": key.current.id} if key.current is not None else {}),
+        "currentKeyMaterialId": current,
+        "keyId": key.key_id,
+    }
 
 
 def service_event(

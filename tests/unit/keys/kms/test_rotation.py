@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from garrison.audit import Recorder, Trail
 from garrison.core.errors import CommonError
 from garrison.keys.kms import due_work
 from garrison.keys.kms.live import LiveKeys
+from tests.support.inprocess import InProcess
 from tests.support.kms import ACCOUNT, NOW, REGION, Kms, allow, root, user
 
 DAY = 86_400
@@ -92,6 +95,37 @@ def test_a_rotation_is_on_record_as_the_guide_shows_it(kms: Kms, recorder: Recor
         "currentKeyMaterialId": kms(root(), "DescribeKey", key_id=key.key_id).key_metadata.current_key_material_id,
         "keyId": key.key_id,
     }
+
+
+def test_a_rotation_on_demand_leaves_an_event_of_its_own(kms: Kms):
+    """KMS Developer Guide, "RotateKey": the second example."""
+    key = kms.new_key()
+    kms(root(), "RotateKeyOnDemand", key_id=key.key_id)
+    (event,) = kms.events
+    assert (event.event_name, event.event_type, event.resources[0].arn) == ("RotateKey", "AwsServiceEvent", key.arn)
+    assert (event.request_parameters, event.response_elements, event.user_identity.invoked_by) == (None, None, "AWS Internal")
+    assert event.service_details == {
+        "rotationType": "ON_DEMAND",
+        "keyOrigin": "AWS_KMS",
+        "previousKeyMaterialId": key.current_key_material_id,
+        "currentKeyMaterialId": kms(root(), "DescribeKey", key_id=key.key_id).key_metadata.current_key_material_id,
+        "keyId": key.key_id,
+    }
+
+
+def test_the_trail_has_the_call_and_then_the_rotation_and_nothing_of_what_failed():
+    with contextlib.closing(InProcess()) as one:
+        key = json.loads(one.kms("CreateKey").body)["KeyMetadata"]["KeyId"]
+        assert one.kms("RotateKeyOnDemand", KeyId=key).status == 200
+        for _ in range(24):
+            one.kms("RotateKeyOnDemand", KeyId=key)
+        assert json.loads(one.kms("RotateKeyOnDemand", KeyId=key).body)["__type"] == "LimitExceededException"
+        rows = one.events()
+        found = [
+            (event["eventName"], event["eventType"], event.get("errorCode")) for event in rows if "Rotate" in event["eventName"]
+        ]
+        pair = [("RotateKeyOnDemand", "AwsApiCall", None), ("RotateKey", "AwsServiceEvent", None)]
+        assert found == [*pair * 25, ("RotateKeyOnDemand", "AwsApiCall", "LimitExceededException")]
 
 
 def test_two_workers_rotate_once(kms: Kms, recorder: Recorder):
