@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from garrison.cli.options import fail
-from garrison.logs import configure_logs
 
 if TYPE_CHECKING:
     from garrison.cli.k8s.keys import Keys
@@ -64,6 +63,7 @@ def k8s_kms(
     if any(not _installed(name) for name in _NEEDED):
         fail("this command needs more packages: pip install 'garrison[k8s]'")
     from garrison.cli.k8s.server import Plugin, SocketError, make_server, serve  # noqa: PLC0415 - optional packages
+    from garrison.logs import configure_logs  # noqa: PLC0415 - `garrison --help` writes no log
 
     configure_logs(log_level)
     for library in ("boto3", "botocore", "urllib3"):

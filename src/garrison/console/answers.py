@@ -10,13 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
+from typing import TYPE_CHECKING, Any
 
 from garrison.core.context import Call
 from garrison.core.http import Response
 from garrison.core.net import is_loopback
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Header = tuple[str, str]
 
@@ -113,6 +114,9 @@ def _checked(response: Response) -> Response:
 @cache
 def environment() -> Environment:
     """The templates: everything in them is escaped, and a name that a page forgot is an error."""
+    # Loading it costs a tenth of a start.
+    from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape  # noqa: PLC0415 - only pages need it
+
     folder = resources.files("garrison.console") / "templates"
 
     def load(name: str) -> str | None:

@@ -12,14 +12,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from garrison.core.ports import Transaction
 from garrison.edge import entities
 from garrison.edge.entities import CHANGED
 from garrison.edge.feeds import read_feeds
 from garrison.edge.inspect import Location, ManagedGroup, PatternCache
-from garrison.edge.inspect.managed.catalog import Catalog
+
+if TYPE_CHECKING:
+    from garrison.edge.inspect.managed.catalog import Catalog
 
 __all__ = ["CHANGED", "Attached", "Managed", "Snapshot", "read"]
 
@@ -74,6 +76,8 @@ class Managed:
         return changed
 
     def _make(self) -> Catalog:
+        from garrison.edge.inspect.managed.catalog import Catalog  # noqa: PLC0415 - its detectors cost a tenth of a start
+
         if self._directory is None:
             return Catalog(cache=self._cache, compiled=self._detecting)
         return Catalog(read_feeds(self._directory), self._cache, compiled=self._detecting)

@@ -67,7 +67,14 @@ def test_every_command_has_its_help(garrison: Any):
 
 
 def test_help_needs_no_rooms():
-    program = "import sys\nfrom garrison.cli import cli\nprint([name for name in ('garrison.app', 'botocore', 'cryptography') if name in sys.modules])"
+    program = "import sys\nfrom garrison.cli import cli\nprint([name for name in ('garrison.app', 'botocore', 'cryptography', 'structlog') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_start_loads_nothing_that_only_some_calls_need():
+    heavy = ["webauthn", "OpenSSL", "jinja2", "segno", "joserfc", "signxml", "Crypto", "psycopg", "garrison.edge.inspect.detect"]
+    program = f"import sys\nimport garrison.serve\nprint([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

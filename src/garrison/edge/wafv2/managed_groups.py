@@ -10,8 +10,7 @@ import msgspec
 from garrison.api import wafv2 as api
 from garrison.core.context import Context
 from garrison.core.operation import operation
-from garrison.edge.inspect.managed.build import DEFAULT_VERSION, VENDOR
-from garrison.edge.inspect.managed.catalog import DESCRIPTIONS
+from garrison.edge.inspect.managed.names import DEFAULT_VERSION, DESCRIPTIONS, VENDOR
 from garrison.edge.wafv2 import documents, errors
 from garrison.edge.wafv2.names import checked_scope
 from garrison.edge.wafv2.pages import Pager

@@ -12,23 +12,6 @@ from base64 import b32encode
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import parse_authentication_credential_json
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
-from webauthn.helpers.structs import (
-    AttestationConveyancePreference,
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-
 from garrison.core.ids import Random
 from garrison.core.ports import Sealer, Transaction
 from garrison.identity import attempts
@@ -36,11 +19,6 @@ from garrison.identity.mfa import devices
 from garrison.identity.mfa.devices import Device, Judged, code_subject
 
 CHALLENGE_BYTES = 32
-ALGORITHMS = [
-    COSEAlgorithmIdentifier.ECDSA_SHA_256,
-    COSEAlgorithmIdentifier.EDDSA,
-    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
-]
 LARGEST = 64 * 1024
 """Characters of what a browser answers: an attestation with its chain of certificates has less."""
 _NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
@@ -70,22 +48,18 @@ class Ceremony(NamedTuple):
 
 def registration(tx: Transaction, site: Site, *, account: str, owner_id: str, owner_name: str, random: Random) -> Ceremony:
     """Ask a browser to make a key for a user (or root user); one that has a key of theirs already is left out."""
+    from garrison.identity.mfa import ceremonies  # noqa: PLC0415 - loading it costs a tenth of a start
+
     challenge = random(CHALLENGE_BYTES)
-    options = generate_registration_options(
-        rp_id=site.rp_id,
-        rp_name="Garrison",
-        user_name=f"{owner_name}@{account}",
+    options = ceremonies.to_register(
+        site.rp_id,
         user_id=f"{account}/{owner_id}".encode(),
-        user_display_name=owner_name,
+        user_name=f"{owner_name}@{account}",
+        display_name=owner_name,
+        known=_known(tx, account, owner_id),
         challenge=challenge,
-        attestation=AttestationConveyancePreference.NONE,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.DISCOURAGED, user_verification=UserVerificationRequirement.REQUIRED
-        ),
-        exclude_credentials=_credentials(tx, account, owner_id),
-        supported_pub_key_algs=ALGORITHMS,
     )
-    return Ceremony(options_to_json(options), challenge)
+    return Ceremony(options, challenge)
 
 
 def registration_keys(certifications: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -120,6 +94,8 @@ def register(
 
     The caller has authorized ``iam:EnableMFADevice``. Raises RefusedKeyError, also where the owner has 8 devices or it is known.
     """
+    from garrison.identity.mfa import ceremonies  # noqa: PLC0415 - as above
+
     if not _NAME.fullmatch(name):
         msg = "a key's name has 1 to 64 letters, digits and +=,.@_-"
         raise RefusedKeyError(msg)
@@ -127,14 +103,7 @@ def register(
         msg = f"nobody has more than {devices.PER_OWNER} MFA devices"
         raise RefusedKeyError(msg)
     try:
-        found = verify_registration_response(
-            credential=_bounded(credential),
-            expected_challenge=challenge,
-            expected_rp_id=site.rp_id,
-            expected_origin=site.origin,
-            require_user_verification=True,
-            supported_pub_key_algs=ALGORITHMS,
-        )
+        found = ceremonies.registered(_bounded(credential), rp_id=site.rp_id, origin=site.origin, challenge=challenge)
     except Exception as error:  # whatever a stranger's bytes make the libraries raise is a refusal
         raise RefusedKeyError(str(error)) from error
     if tx.one("SELECT 1 FROM iam_mfa_device WHERE credential_id = ?", found.credential_id):
@@ -167,14 +136,10 @@ def _serial(account: str, owner_name: str, name: str, random: Random) -> str:
 
 def authentication(tx: Transaction, site: Site, *, account: str, owner_id: str, random: Random) -> Ceremony:
     """Ask a browser for a signature of one of the owner's keys."""
+    from garrison.identity.mfa import ceremonies  # noqa: PLC0415 - as above
+
     challenge = random(CHALLENGE_BYTES)
-    options = generate_authentication_options(
-        rp_id=site.rp_id,
-        challenge=challenge,
-        allow_credentials=_credentials(tx, account, owner_id),
-        user_verification=UserVerificationRequirement.REQUIRED,
-    )
-    return Ceremony(options_to_json(options), challenge)
+    return Ceremony(ceremonies.to_sign(site.rp_id, known=_known(tx, account, owner_id), challenge=challenge), challenge)
 
 
 def verify(
@@ -205,26 +170,26 @@ def verify(
 
 def _signed(tx: Transaction, site: Site, account: str, owner_id: str, credential: str, challenge: bytes) -> Device | None:
     """The owner's key that signed, its counter kept; None where none did."""
+    from garrison.identity.mfa import ceremonies  # noqa: PLC0415 - as above
+
     try:
-        given = parse_authentication_credential_json(_bounded(credential))
+        given = ceremonies.parsed(_bounded(credential))
         device = _of_credential(tx, account, owner_id, given.raw_id)
         if device is None or device.public_key is None:
             return None
         handle = given.response.user_handle
         if handle and handle != f"{account}/{owner_id}".encode():
             return None
-        proven = verify_authentication_response(
-            credential=given,
-            expected_challenge=challenge,
-            expected_rp_id=site.rp_id,
-            expected_origin=site.origin,
-            credential_public_key=device.public_key,
-            credential_current_sign_count=device.sign_count,
-            require_user_verification=True,
+        count = ceremonies.new_sign_count(
+            given,
+            rp_id=site.rp_id,
+            origin=site.origin,
+            challenge=challenge,
+            public_key=device.public_key,
+            sign_count=device.sign_count,
         )
     except Exception:  # noqa: BLE001 - as above
         return None
-    count = proven.new_sign_count
     kept = tx.run(
         "UPDATE iam_mfa_device SET sign_count = ? WHERE account = ? AND serial = ?"
         " AND (sign_count < ? OR (sign_count = 0 AND ? = 0))",
@@ -242,9 +207,9 @@ def _of_credential(tx: Transaction, account: str, owner_id: str, credential_id: 
     return next((device for device in mine if device.credential_id == credential_id), None)
 
 
-def _credentials(tx: Transaction, account: str, owner_id: str) -> list[PublicKeyCredentialDescriptor]:
+def _known(tx: Transaction, account: str, owner_id: str) -> list[bytes]:
     ids = [device.credential_id for device in devices.of_owner(tx, account, owner_id)]
-    return [PublicKeyCredentialDescriptor(id=each) for each in ids if each is not None]
+    return [each for each in ids if each is not None]
 
 
 def _bounded(credential: str) -> str:

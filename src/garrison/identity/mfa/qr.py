@@ -6,8 +6,6 @@ import io
 from base64 import b32encode
 from urllib.parse import quote
 
-import segno
-
 _ISSUER = "Amazon Web Services"
 """The issuer that AWS writes: authenticators show it, and their users look for it."""
 _SCALE = 5
@@ -31,6 +29,8 @@ def otpauth(name: str, account_name: str, seed: bytes) -> str:
 
 def png(text: str) -> bytes:
     """A QR image (PNG) of a text. Takes some milliseconds: beside the event loop."""
+    import segno  # noqa: PLC0415 - loading it costs a twentieth of a start
+
     image = io.BytesIO()
     segno.make_qr(text, error="m").save(image, kind="png", scale=_SCALE)
     return image.getvalue()

@@ -7,11 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from garrison.edge.inspect.detect.survey import Found, Kind, Part, Survey
 from garrison.edge.inspect.groups import Context, Finding, ManagedGroup, RequestDetector
+from garrison.edge.inspect.managed.names import VENDOR
 from garrison.edge.inspect.request import WebRequest
 
 Rule = Mapping[str, Any]
-VENDOR: Final = "AWS"
-DEFAULT_VERSION: Final = "Version_2.0"
 BLOCK: Final[Rule] = {"Block": {}}
 COUNT: Final[Rule] = {"Count": {}}
 CAPTCHA: Final[Rule] = {"Captcha": {}}

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from garrison.edge.inspect.detect.survey import prepare
 from garrison.edge.inspect.groups import ManagedGroup
 from garrison.edge.inspect.managed import accounts, addresses, baseline, bots, ddos, usecase
-from garrison.edge.inspect.managed.build import DEFAULT_VERSION, VENDOR
 from garrison.edge.inspect.managed.feeds import EMPTY, Feeds
+from garrison.edge.inspect.managed.names import DEFAULT_VERSION, VENDOR
 from garrison.edge.inspect.patterns import PatternCache
 
 VERSIONS: Final = (1, 2)
-DESCRIPTIONS: Final[Mapping[str, str]] = {
-    "AWSManagedRulesCommonRuleSet": (
-        "Attacks that any application meets: scripting, file inclusion, requests into the own network, bad bots."
-    ),
-    "AWSManagedRulesAdminProtectionRuleSet": "Access to consoles of servers and databases from outside.",
-    "AWSManagedRulesKnownBadInputsRuleSet": "Exploits of known holes: Log4Shell, deserialization, expressions and code.",
-    "AWSManagedRulesSQLiRuleSet": "SQL injection in every dialect, and injection into document databases.",
-    "AWSManagedRulesLinuxRuleSet": "Access to files of Linux.",
-    "AWSManagedRulesUnixRuleSet": "Commands of Unix shells.",
-    "AWSManagedRulesWindowsRuleSet": "Commands of cmd and PowerShell.",
-    "AWSManagedRulesPHPRuleSet": "PHP code, wrappers, serialized objects and uploads.",
-    "AWSManagedRulesWordPressRuleSet": "Exploits of WordPress and its plugins.",
-    "AWSManagedRulesAmazonIpReputationList": "Addresses on the operator's lists of bad reputation.",
-    "AWSManagedRulesAnonymousIpList": "Addresses on the operator's lists of anonymizers and hosting providers.",
-    "AWSManagedRulesBotControlRuleSet": "Bots by their names and behaviour.",
-    "AWSManagedRulesATPRuleSet": "Account takeover: abuse of a login page.",
-    "AWSManagedRulesACFPRuleSet": "Account creation fraud: abuse of a sign-up page.",
-    "AWSManagedRulesAntiDDoSRuleSet": "Floods of requests.",
-}
-"""What each group is for, in a sentence."""
 
 
 class Catalog:
