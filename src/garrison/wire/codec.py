@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from garrison.core.errors import ServiceError
 from garrison.core.http import Request, Response
-from garrison.core.model import Member, OperationModel, load_model
+from garrison.core.model import Member, OperationModel, Shape, load_model
 from garrison.wire.faults import fault
 from garrison.wire.masking import Mask, Masking
 from garrison.wire.protocols import PROTOCOLS
@@ -85,7 +85,9 @@ class Codec:
         request, _ = self.types(operation)
         plain = isinstance(self.protocol, JsonProtocol) and self.protocol.reads_plainly(operation)
         checked = operation.input is None or not _has_unions(operation.input, set())
-        plan = self._plans[operation.name] = _Plan(request, fast=plain and checked, checked=checked)
+        # The fast way knows no bound of nesting, which only a shape that contains itself can be asked to exceed.
+        bounded = operation.input is None or not _nests(operation.input, (), set())
+        plan = self._plans[operation.name] = _Plan(request, fast=plain and checked and bounded, checked=checked)
         return plan
 
     def types(self, operation: OperationModel) -> Types:
@@ -141,9 +143,25 @@ def _has_unions(member: Member, seen: set[str]) -> bool:
     if shape.name in seen:
         return False
     seen.add(shape.name)
-    inside = [*shape.members.values()] if shape.type == "structure" else []
-    inside += [shape.member] if shape.type == "list" else [shape.key, shape.value] if shape.type == "map" else []
-    return any(_has_unions(inner, seen) for inner in inside)
+    return any(_has_unions(inner, seen) for inner in _inside(shape))
+
+
+def _nests(member: Member, around: tuple[str, ...], done: set[str]) -> bool:
+    """Whether a shape stands inside itself anywhere. ``done`` are those that were looked through."""
+    shape = member.shape
+    if shape.name in around:
+        return True
+    if shape.name in done:
+        return False
+    done.add(shape.name)
+    return any(_nests(inner, (*around, shape.name), done) for inner in _inside(shape))
+
+
+def _inside(shape: Shape) -> list[Member]:
+    """The references that a shape holds."""
+    if shape.type == "structure":
+        return list(shape.members.values())
+    return [shape.member] if shape.type == "list" else [shape.key, shape.value] if shape.type == "map" else []
 
 
 @cache

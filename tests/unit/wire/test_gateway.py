@@ -119,13 +119,13 @@ def test_an_action_that_no_policy_names_is_denied(one: InProcess):
 
 
 def test_an_operation_that_is_not_built_says_so_to_those_who_may(one: InProcess):
-    answer = one.json("wafv2", "AWSWAF_20190729.ListWebACLs", {"Scope": "REGIONAL"})
+    answer = one.json("config", "StarlingDoveService.DescribeConfigRules", {})
     assert answer.status == 501
-    assert "does not implement wafv2:ListWebACLs" in answer.body.decode()
+    assert "does not implement config:DescribeConfigRules" in answer.body.decode()
     assert one.last_event()["errorCode"] == "NotImplemented"
-    denied = one.json("wafv2", "AWSWAF_20190729.ListWebACLs", {"Scope": "REGIONAL"}, one.new_user("nobody"))
+    denied = one.json("config", "StarlingDoveService.DescribeConfigRules", {}, one.new_user("nobody"))
     assert (denied.status, json.loads(denied.body)["__type"].rpartition("#")[2]) == (400, "AccessDeniedException")
-    assert one.last_event()["decision"]["action"] == "wafv2:ListWebACLs"
+    assert one.last_event()["decision"]["action"] == "config:DescribeConfigRules"
 
 
 def test_a_declaration_that_names_nothing_authorizes_nothing(one: InProcess, monkeypatch: pytest.MonkeyPatch):

@@ -18,8 +18,8 @@ from garrison.core.model import Member, OperationModel, ServiceModel
 
 T = TypeVar("T")
 
-MAX_DEPTH = 64
-"""Levels of nesting that a request may have; the deepest real one (wafv2 statements) needs about 30."""
+MAX_DEPTH = 192
+"""Levels of nesting that a request may have; the deepest real one, of 50 statements of wafv2 in each other, has about 160."""
 
 MAX_PARAMETERS = 10_000
 """Parameters of a form body; beyond it the body is refused before it is taken apart."""
