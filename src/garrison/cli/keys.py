@@ -43,7 +43,8 @@ def prove_shredded(subject: str, also: tuple[Path, ...], *, as_json: bool, **giv
         shredding.search(report, state.keyring, [settings.data_dir, *also])
         if settings.store:
             report.unsearched.append(
-                "the PostgreSQL server's own files: free pages and write-ahead log are out of reach from here"
+                "the PostgreSQL server's own files: free pages and write-ahead log are out of reach from here;"
+                " `garrison keys rewrap` closes what they hold"
             )
     click.echo(json.dumps(report.as_json(), indent=2) if as_json else report.as_text())
     sys.exit({"shredded": 0, "readable": 1, "unknown": 2}[report.verdict])

@@ -92,6 +92,18 @@ def test_every_copy_is_found(kms: Kms, data: Path, tmp_path: Path, form: str):
     assert report.as_json()["copies"][0]["file"] == str(kept)
 
 
+def test_the_longest_material_lies_in_one_piece(kms: Kms, data: Path, tmp_path: Path):
+    """What overflowed its database page would be two halves, and found by nobody."""
+    key = kms.new_key(key_spec="RSA_4096", key_usage="SIGN_VERIFY")
+    kms.store.backup(tmp_path / "backup")
+    kms.store.settle()
+    shutil.copy(data / "garrison.db", tmp_path / "file")
+    destroy(kms, key)
+    assert proof(kms, key.key_id, data).verdict == "shredded"
+    for name in ("backup", "file"):
+        assert proof(kms, key.key_id, tmp_path / name).verdict == "readable"
+
+
 def test_backups_made_later_hold_nothing(kms: Kms, tmp_path: Path):
     key = kms.new_key()
     destroy(kms, key)
