@@ -23,6 +23,8 @@ from garrison.core.operation import REGISTRY
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "src" / "garrison" / "api" / "models"
 NOT_BUILT = ROOT / "src" / "garrison" / "api" / "not_built.json"
+LIMITED = NOT_BUILT.with_name("limited.json")
+"""Operations that are built and have no meaning, or only a part of it, outside AWS: what they answer, and why."""
 FIRST_PARTS = ("iam", "sts", "kms", "cloudtrail")
 """Services with handlers come first; the others are routed and answer that they are not built."""
 
@@ -137,17 +139,20 @@ class Coverage:
     built: tuple[str, ...]
     reasons: dict[str, str]
     """Why the others are not, where that is written down."""
+    limits: dict[str, dict[str, str]]
+    """Of those built, which have little meaning outside AWS: ``reason``, and the code that they always answer."""
 
 
 def coverage() -> list[Coverage]:
     """The registry against the models of every hosted service."""
     importlib.import_module("garrison.app")  # registers every operation
     reasons: dict[str, dict[str, str]] = json.loads(NOT_BUILT.read_text(encoding="utf-8")) if NOT_BUILT.exists() else {}
+    limits: dict[str, dict[str, dict[str, str]]] = json.loads(LIMITED.read_text(encoding="utf-8"))
     found = []
     for path in sorted(MODELS.glob("*.json")):
         names = tuple(sorted(json.loads(path.read_text(encoding="utf-8"))["operations"]))
         built = tuple(name for name in names if (path.stem, name.lower()) in REGISTRY)
-        found.append(Coverage(path.stem, names, built, reasons.get(path.stem, {})))
+        found.append(Coverage(path.stem, names, built, reasons.get(path.stem, {}), limits.get(path.stem, {})))
     return sorted(found, key=lambda one: (FIRST_PARTS.index(one.service) if one.service in FIRST_PARTS else 99, one.service))
 
 
@@ -158,11 +163,13 @@ def coverage_page() -> str:
         "# Coverage",
         "",
         "Made from the operations that the server registers, against the service models of botocore. An operation that is not",
-        "built answers an error that says so, in the protocol of its service, after the caller was authenticated.",
+        "built answers an error that says so, in the protocol of its service, after the caller was authenticated. One that is",
+        "limited is built too: signed, authorized, audited and answered as modelled; but all or part of what it is about is at",
+        "AWS alone, and the last column says what.",
         "",
-        "| Service | Operations | Built |",
-        "| --- | ---: | ---: |",
-        *(f"| `{one.service}` | {len(one.modelled)} | {len(one.built)} |" for one in services),
+        "| Service | Operations | Built | Of these limited |",
+        "| --- | ---: | ---: | ---: |",
+        *(f"| `{one.service}` | {len(one.modelled)} | {len(one.built)} | {len(one.limits)} |" for one in services),
         "",
     ]
     for one in services:
@@ -175,13 +182,21 @@ def service_section(one: Coverage) -> Iterator[str]:
     """The operations of a service that has handlers."""
     yield f"## {one.service}"
     yield ""
-    yield "| Operation | Built | Why not |"
+    yield "| Operation | Built | Why not, or not whole |"
     yield "| --- | --- | --- |"
-    built = set(one.built)
-    for name in one.modelled:
-        reason = "" if name in built else one.reasons.get(name, one.reasons.get("*", "not yet built"))
-        yield f"| {name} | {'yes' if name in built else 'no'} | {reason} |"
+    yield from (f"| {name} | {' | '.join(_built(one, name))} |" for name in one.modelled)
     yield ""
+
+
+def _built(one: Coverage, name: str) -> tuple[str, str]:
+    """Whether an operation is built, and what there is to say of it."""
+    if name not in one.built:
+        return "no", one.reasons.get(name, one.reasons.get("*", "not yet built"))
+    limit = one.limits.get(name)
+    if limit is None:
+        return "yes", ""
+    always = f"; it answers `{limit['answers']}`" if limit["answers"] else ""
+    return "limited", f"{limit['reason']}{always}"
 
 
 PAGES: dict[str, Callable[[], str]] = {

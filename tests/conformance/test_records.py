@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ from tests.support.server import AccessKey
 
 assert garrison.app is not None  # registers every operation
 
+LIMITED = resources.files("garrison") / "api" / "limited.json"
 DECLARATIONS = sorted(REGISTRY.values(), key=lambda one: one.key)
 OF_ITSELF = {("kms", "rotatekeyondemand"): ["RotateKey"]}
 """Events that a service leaves of itself beside the call's own."""
@@ -236,6 +238,14 @@ def test_a_call_that_is_allowed_leaves_one_event(declaration: Declaration, run: 
         assert event["readOnly"] is declaration.read
         assert event["userIdentity"]["userName"] == "admin"
         assert event.get("errorCode", "") == record.step.fails
+
+
+def test_what_has_no_meaning_here_answers_as_the_coverage_page_says(run: Run):
+    listed: dict[str, dict[str, dict[str, str]]] = json.loads(LIMITED.read_text(encoding="utf-8"))
+    for service, names in listed.items():
+        for name, limit in names.items():
+            codes = {record.code for record in run.allowed[service, name.lower()]}
+            assert codes == {limit["answers"]}, f"{service}:{name}"
 
 
 @pytest.mark.parametrize("declaration", DECLARATIONS, ids=identify)

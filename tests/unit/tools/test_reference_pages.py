@@ -40,6 +40,18 @@ def test_built_and_not_built_are_told_apart():
                 assert any(line.startswith(f"| {name} | no | ") and not line.endswith("|  |") for line in lines), name
 
 
+def test_what_is_limited_is_built_and_says_so():
+    lines = reference_pages.coverage_page().splitlines()
+    limited = {(one.service, name): limit for one in SERVICES.values() for name, limit in one.limits.items()}
+    assert limited
+    for (service, name), limit in limited.items():
+        assert name in SERVICES[service].built, "what is not built is listed elsewhere"
+        assert set(limit) == {"answers", "reason"}
+        (line,) = [each for each in lines if each.startswith(f"| {name} | ")]
+        assert line.startswith(f"| {name} | limited | {limit['reason']}")
+        assert (f"`{limit['answers']}`" in line) is bool(limit["answers"])
+
+
 def test_the_string_under_a_field_is_its_description():
     source = 'class Settings:\n    """Doc."""\n    a: int = 1\n    """First\n    line."""\n    b: int = 2\n    c: int = 3\n    """Third."""\n'
     assert field_texts(source, "Settings") == {"a": "First line.", "c": "Third."}
