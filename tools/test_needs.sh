@@ -1,6 +1,6 @@
 #!/bin/sh
 # Debian packages that the tests need beside Python: PostgreSQL's server, Node.js and npm, SoftHSM and OpenSC,
-# openssl, git, a server of Redis's protocol, and Chromium with its driver.
+# openssl, git, a server of Redis's protocol, the rule files of the OWASP Core Rule Set, and Chromium with its driver.
 # As root they are installed; otherwise what is missing is named, and under CI=true that is an error.
 set -eu
 
@@ -13,6 +13,7 @@ command -v pkcs11-tool >/dev/null || missing="$missing opensc"
 command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing="$missing redis-server"
+[ -d /usr/share/modsecurity-crs/rules ] || missing="$missing modsecurity-crs"
 command -v git >/dev/null || missing="$missing git"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v chromedriver >/dev/null || missing="$missing chromium-driver"

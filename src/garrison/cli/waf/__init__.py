@@ -48,6 +48,7 @@ def waf() -> None:
 @click.option("--regex-set", "regex_sets", multiple=True, metavar="ARN=FILE", help="A regex pattern set: JSON, or one a line.")
 @click.option("--rule-group", "rule_groups", multiple=True, metavar="ARN=FILE", help="A rule group: JSON.")
 @click.option("--lists", type=_FILE, metavar="DIR", help="Lists of managed rule groups, and databases of places.")
+@click.option("--crs", "bundle", type=_FILE, metavar="FILE", help="Rules that `import-crs` wrote: OWASP's CoreRuleSet.")
 @click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only requests to this host; may be given often.")
 @click.option("--source-ip", default=None, metavar="ADDRESS", help="Who sends what the files name no sender of; 127.0.0.1.")
 @click.option("--solved", is_flag=True, help="Requests carry a token with a solved challenge and CAPTCHA.")
@@ -74,6 +75,7 @@ def test_command(  # noqa: PLR0913 - options
     regex_sets: tuple[str, ...],
     rule_groups: tuple[str, ...],
     lists: Path | None,
+    bundle: Path | None,
     hosts: tuple[str, ...],
     source_ip: str | None,
     solved: bool,
@@ -99,7 +101,7 @@ def test_command(  # noqa: PLR0913 - options
         source = _source(hosts, source_ip)
         requests = _requests(source, har, logs, folders)
         files = _files(resources, ip_sets, regex_sets, rule_groups, raw=binary != "base64")
-        known = read_lists(lists)
+        known = read_lists(lists, bundle)
         compiled = [_compiled(path, files, known, raw=binary != "base64") for path in compare or (acl,) if path is not None]
     except FileError as error:
         fail(str(error), status=_BAD)
@@ -207,3 +209,33 @@ def _write_junit(path: Path | None, cases: list[tuple[Outcome, str]]) -> None:
         path.write_bytes(junit(cases))
     except OSError as error:
         fail(f"{path}: {error.strerror or error}", status=_BAD)
+
+
+@waf.command("import-crs")
+@click.argument("folder", type=_FILE, metavar="DIR")
+@click.option("--setup", type=_FILE, metavar="FILE", help="Its crs-setup.conf; DIR/crs-setup.conf is taken without it.")
+@click.option("--paranoia", type=click.IntRange(1, 4), default=1, help="The highest paranoia level; 1 without it.")
+@click.option("--out", type=_FILE, default=Path(), metavar="DIR", help="Where the files go; here without it.")
+@click.option("--name", default="CoreRuleSet", metavar="NAME", help="The rule group's name.")
+@click.option("--scope", type=click.Choice(["REGIONAL", "CLOUDFRONT"]), default="REGIONAL", help="The rule group's scope.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done with each rule as JSON.")
+def import_crs(*, folder: Path, setup: Path | None, paranoia: int, out: Path, name: str, scope: str, as_json: bool) -> None:
+    """Import the rules of the OWASP Core Rule Set in the directory DIR.
+
+    Writes `crs.json`, all that can be imported, for Garrison's firewall: the managed rule group CoreRuleSet of the vendor OWASP.
+    And `crs-rule-group.json`, what AWS WAF's language can say of it, for `aws wafv2 create-rule-group`. Tells of every rule that
+    is not in one of them why it is not. Exits 2 where the directory cannot be read.
+    """
+    from garrison.cli.waf import importing  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.cli.waf.jsonlines import FileError  # noqa: PLC0415
+
+    try:
+        found = importing.import_rules(folder, setup, paranoia, name, scope)
+        importing.write(found, out)
+    except FileError as error:
+        fail(str(error), status=_BAD)
+    if as_json:
+        click.echo(json.dumps(importing.as_json(found), indent=2))
+        return
+    for line in importing.report(found, out):
+        click.echo(line)

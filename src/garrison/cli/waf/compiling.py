@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +12,9 @@ from platformdirs import user_cache_path
 
 from garrison.cli.waf.documents import Document, Files, check_references, refused, statements
 from garrison.cli.waf.jsonlines import FileError
+from garrison.edge.crs import groups_in, load
 from garrison.edge.feeds import read_feeds
-from garrison.edge.inspect import CompiledAcl, EngineFault, InvalidParameter, PatternCache, compile_acl
+from garrison.edge.inspect import CompiledAcl, EngineFault, InvalidParameter, ManagedGroup, PatternCache, compile_acl
 from garrison.edge.inspect.capacity import MOST, capacity
 from garrison.edge.inspect.detect.standard import StandardDetectors
 from garrison.edge.inspect.managed.catalog import Catalog
@@ -39,13 +40,34 @@ class Lists:
 
     feeds: Feeds
     places: Places
+    imported: Mapping[str, ManagedGroup]
+    """Groups of imported rules, by vendor and name."""
 
 
-def read_lists(path: Path | None) -> Lists:
-    """The lists and databases of a directory, empty ones for None. Raises FileError."""
+@dataclass(frozen=True, slots=True)
+class _Resources(Snapshot):
+    """What a web ACL refers to, imported rules included."""
+
+    imported: Mapping[str, ManagedGroup] = field(default_factory=dict)
+
+    def managed_group(self, vendor: str, name: str, version: str | None) -> ManagedGroup:
+        """As of ``Resources``."""
+        found = self.imported.get(f"{vendor} {name}")
+        if found is None:
+            return self.catalog.get(vendor, name, version)
+        if version not in {None, found.version}:
+            raise KeyError(version)
+        return found
+
+
+def read_lists(path: Path | None, bundle: Path | None = None) -> Lists:
+    """The lists and databases of a directory, and the imported rules there or of a file. Raises FileError."""
+    cache = _cache()
     try:
-        return Lists(EMPTY if path is None else read_feeds(path), Places(path))
-    except (ValueError, OSError) as error:
+        found = (load(bundle, cache),) if bundle is not None else groups_in(path, cache)
+        imported = {f"{each.vendor} {each.name}": each for each in found}
+        return Lists(EMPTY if path is None else read_feeds(path), Places(path), imported)
+    except (ValueError, OSError, EngineFault) as error:
         raise FileError(str(error)) from error
 
 
@@ -55,7 +77,9 @@ def compiled(path: Path, document: Document, files: Files, lists: Lists) -> Comp
     cache = _cache()
     try:
         catalog = Catalog(lists.feeds, cache)
-        resources = Snapshot(files.ip_sets, files.regex_sets, files.rule_groups, catalog, lists.places.locate)
+        resources = _Resources(
+            files.ip_sets, files.regex_sets, files.rule_groups, catalog, lists.places.locate, imported=lists.imported
+        )
         found = compile_acl(document, resources, detectors=StandardDetectors(), cache=cache)
         units = capacity(document.get("Rules") or [], resources)
     except InvalidParameter as error:
