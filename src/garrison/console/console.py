@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from garrison.console import authorize, credentials, home, sign_in, sign_in_tokens, sign_ins
+from garrison.console import authorize, credentials, home, saml, sign_in, sign_in_tokens, sign_ins
 from garrison.console.answers import redirect, static
 from garrison.console.calls import Calls
 from garrison.console.site import Site
@@ -62,6 +62,8 @@ _ROUTES: Mapping[tuple[str, str], _Route] = {
     ("GET", sign_in_tokens.PATH): _Route(sign_in_tokens.federation),
     ("POST", sign_in_tokens.PATH): _Route(sign_in_tokens.federation, own_form=False),
     ("POST", "/_console/federation"): _Route(sign_in_tokens.login),
+    ("POST", saml.PATH): _Route(saml.received, own_form=False),
+    ("POST", saml.FORM): _Route(saml.login),
 }
 
 
@@ -91,7 +93,9 @@ class Console:
         if path == "/":
             # A browser that was only told the address; an API's client sends no such thing.
             return request.method == "GET" and not request.query and "text/html" in request.header("accept")
-        return path in {authorize.PATH, CONFIRMATION} or (path == sign_in_tokens.PATH and sign_in_tokens.is_ours(request))
+        if path in {authorize.PATH, CONFIRMATION}:
+            return True
+        return sign_in_tokens.is_ours(request) or saml.is_ours(request)
 
     def _is_a_buckets(self, host: str) -> bool:
         """Whether the name is a bucket's, in which our paths are names of objects; ``signin`` and ``console`` are our own."""
@@ -124,7 +128,7 @@ class Console:
         if request.path in {FOLDER, "/"}:
             return redirect(visit.call, HOME)
         method = "GET" if request.method == "HEAD" else request.method
-        route = _ROUTES.get((method, request.path))
+        route = _ROUTES.get((method, saml.PATH if request.path.startswith(saml.ACS) else request.path))
         if route is None:
             return _file(visit) or _nowhere(visit)
         visit.recognize()

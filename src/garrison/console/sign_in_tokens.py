@@ -23,6 +23,7 @@ from garrison.console.site import Site
 from garrison.console.visits import HOME, RefusedFormError, Visit, next_of, text_of
 from garrison.core.errors import CommonError
 from garrison.core.http import Request, Response
+from garrison.core.ports import Transaction
 from garrison.core.principal import Principal
 from garrison.identity.principals import Credential
 from garrison.identity.signin import sessions
@@ -142,7 +143,7 @@ def _offer(site: Site, visit: Visit) -> Response:
     """Whose session it would be, and a form to go on."""
     text = visit.query.get("SigninToken", "")
     token = _opened(site, text, visit.now)
-    principal = _principal(site, token, visit.now)
+    principal = as_whom(site, msgspec.structs.replace(token.grant, expires_at=token.ends), visit.now)
     destination = _destination(visit, visit.query.get("Destination", ""))
     _check_issuer(text_of(visit.query, "Issuer", 2048))
     return visit.page("federation.html", {"token": text, "next": destination, "arn": principal.arn})
@@ -151,23 +152,12 @@ def _offer(site: Site, visit: Visit) -> Response:
 async def login(site: Site, visit: Visit) -> Response:
     """Open the session, once."""
     token = _opened(site, visit.form.get("token", ""), visit.now)
-    principal = _principal(site, token, visit.now)
-    now = site.now()
-    owner = token.grant.owner_id
-    ends = min(token.ends, now + sessions.longest(site.store.reading(), token.grant.account, owner))
-    arn = principal.session.issuer_arn if principal.kind == "assumed-role" and principal.session is not None else principal.arn
-    name = f"{principal.name}/{token.grant.session_name}" if principal.kind == "assumed-role" else token.grant.session_name
-    grant = msgspec.structs.replace(token.grant, expires_at=ends)
-    who = Who(token.grant.account, owner, arn, name, None, grant, token.grant.mfa_at)
+    grant = msgspec.structs.replace(token.grant, expires_at=token.ends)
+    principal = as_whom(site, grant, visit.now)
     with site.store.writing() as tx:
-        if not use_up(tx, hashlib.sha256(token.unique).digest(), token.until, now):
+        if not use_up(tx, hashlib.sha256(token.unique).digest(), token.until, site.now()):
             _refuse("The sign-in token was used before.", 403)
-        cookies = begin(site, visit, tx, who, now, ends)
-        identity = user_identity(principal)
-        identity.access_key_id, identity.session_context = "", None
-        mfa = "Yes" if token.grant.mfa_at is not None else "No"
-        additional = {"LoginTo": f"{visit.origin}{HOME}", "MobileVersion": "No", "MFAUsed": mfa}
-        site.record(sign_in_event(visit.call, "ConsoleLogin", identity, now=now, region=site.region, additional=additional))
+        cookies = open_lent(site, visit, tx, grant, principal)
     await site.gateway.settled()
     return redirect(visit.call, next_of(visit.form.get("next", "")), cookies)
 
@@ -185,11 +175,35 @@ def _opened(site: Site, text: str, now: float) -> _Token:
     return token
 
 
-def _principal(site: Site, token: _Token, now: float) -> Principal:
-    """As whom the session is, as of now: a role that is gone takes its tokens along."""
-    grant = msgspec.structs.replace(token.grant, expires_at=token.ends)
+def open_lent(
+    site: Site, visit: Visit, tx: Transaction, grant: Grant, principal: Principal, **more: str
+) -> list[tuple[str, str]]:
+    """Open a session that goes on with a role's or federated user's, as long as that lasts; the cookies of it.
+
+    ``more`` is what else ConsoleLogin tells.
+    """
+    now = site.now()
+    ends = min(grant.expires_at, now + sessions.longest(site.store.reading(), grant.account, grant.owner_id))
+    arn = principal.session.issuer_arn if principal.kind == "assumed-role" and principal.session is not None else principal.arn
+    name = f"{principal.name}/{grant.session_name}" if principal.kind == "assumed-role" else grant.session_name
+    lent = msgspec.structs.replace(grant, expires_at=ends)
+    cookies = begin(site, visit, tx, Who(grant.account, grant.owner_id, arn, name, None, lent, grant.mfa_at), now, ends)
+    identity = user_identity(principal)
+    identity.access_key_id, identity.session_context = "", None
+    mfa = "Yes" if grant.mfa_at is not None else "No"
+    additional = {"LoginTo": f"{visit.origin}{HOME}", "MobileVersion": "No", "MFAUsed": mfa, **more}
+    site.record(sign_in_event(visit.call, "ConsoleLogin", identity, now=now, region=site.region, additional=additional))
+    return cookies
+
+
+def as_whom(site: Site, grant: Grant, now: float) -> Principal:
+    """As whom the session is, as of now: a role that is gone takes its tokens along. Raises RefusedFormError."""
     session = sessions.passing(
-        Who(grant.account, grant.owner_id, "", "", None, grant), sessions.Seen(site.region, ""), site.random, now, token.ends
+        Who(grant.account, grant.owner_id, "", "", None, grant),
+        sessions.Seen(site.region, ""),
+        site.random,
+        now,
+        grant.expires_at,
     )
     minted = sessions.mint(site.sealer, sessions.standing_for(site.sealer, session, grant), site.random, now)
     try:
