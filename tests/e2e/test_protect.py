@@ -179,3 +179,15 @@ def test_a_rate_is_limited(tmp_path: Path):
         assert found[:10] == [200] * 10
         assert found[-1] == 403
         assert json.dumps(found).count("403") >= 3
+
+
+def test_checks_for_other_proxies(tmp_path: Path):
+    front = Front(tmp_path, "--check", ACL, ["--inspectors", "2"])
+    with front:
+        told = [("X-Original-Method", "GET"), ("X-Real-IP", "192.0.2.1")]
+        for _ in range(4):
+            assert front.ask("/nginx", headers=[*told, ("X-Original-URI", "/forbidden")]).status == 403
+            assert front.ask("/nginx", headers=[*told, ("X-Original-URI", "/")]).status == 200
+        assert front.children()["envoy"] == []
+        front.end("inspector")
+        eventually(lambda: front.ask("/nginx", headers=[*told, ("X-Original-URI", "/forbidden")]).status == 403)

@@ -23,10 +23,11 @@ _SETTINGS = frozenset({*STATE, "region", "log_level"})
 
 
 @click.command()
-@click.argument("url")
+@click.argument("url", required=False)
 @click.option(
     "--listen", default="127.0.0.1:8080", metavar="[HOST:]PORT", help="Where clients connect; 127.0.0.1:8080 without it."
 )
+@click.option("--check", is_flag=True, help="Answer other proxies' questions at /nginx and /forward, in place of proxying.")
 @click.option("--managed", default=None, metavar="NAMES", help="Managed rule groups, comma-separated: common,sqli,linux ...")
 @click.option("--rate", type=click.IntRange(10, 2_000_000_000), default=None, help="Requests that one address has in 5 minutes.")
 @click.option("--acl", type=_FILE, default=None, help="Web ACL in AWS's JSON, in place of the two; read again when it changes.")
@@ -49,7 +50,7 @@ _SETTINGS = frozenset({*STATE, "region", "log_level"})
 @click.option("--inspectors", type=click.IntRange(1, 32), default=None, help="Inspector processes; one a processor, at most 4.")
 @click.option("--valkey", default=None, metavar="URL", help="Share rates with other nodes over Valkey.")
 @settings_options(*STATE, "region", "log_level")
-def protect(url: str, **given: Any) -> None:  # noqa: ANN401 - options
+def protect(url: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """Protect the application at URL: Envoy in front of it, a web ACL on each request."""
     from garrison.cli.calling import CallError  # noqa: PLC0415 - `garrison --help` needs no rooms
     from garrison.edge.proxy.supervisor import ProxyError, envoy_path  # noqa: PLC0415
@@ -60,14 +61,14 @@ def protect(url: str, **given: Any) -> None:  # noqa: ANN401 - options
     configure_logs(given["log_level"] or "warning")
     try:
         front = _front(url, given)
-        _run(front, given, settings, envoy_path())
+        _run(front, given, settings, envoy_path() if url is not None else None)
     except (ProxyError, PoolError, CallError, ValueError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
-def _run(front: Front, given: dict[str, Any], settings: Settings, envoy: Path) -> None:
+def _run(front: Front, given: dict[str, Any], settings: Settings, envoy: Path | None) -> None:
     from garrison.cli import protecting  # noqa: PLC0415 - `garrison --help` needs no rooms
     from garrison.edge.proxy import metrics  # noqa: PLC0415
     from garrison.edge.proxy.supervisor import Supervisor  # noqa: PLC0415
@@ -97,21 +98,23 @@ class _Restarts:
         self._metrics.hand_over(self._counts)
 
 
-def _front(url: str, given: dict[str, Any]) -> Front:
+def _front(url: str | None, given: dict[str, Any]) -> Front:
     from garrison.edge.proxy.settings import Front, parse_upstream  # noqa: PLC0415 - `--help` needs no rooms
 
+    if (url is None) is not given["check"]:
+        raise ValueError("give the URL of an application, or --check where another proxy stands before it")
     certificate = _certificate(given["tls_cert"], given["tls_key"])
     if given["http3"] and certificate is None:
         raise ValueError("--http3 needs --tls-cert and --tls-key")
     processors = os.cpu_count() or 1
     return Front(
         listen=_address(given["listen"]),
-        upstream=parse_upstream(url, http2=given["upstream_http2"], authorities=given["upstream_ca"]),
+        upstream=None if url is None else parse_upstream(url, http2=given["upstream_http2"], authorities=given["upstream_ca"]),
         folder=Path(tempfile.mkdtemp(prefix="garrison-")),
         certificate=certificate,
         http3=given["http3"],
         fail_open=given["fail_open"],
-        undo_codings=not given["keep_codings"],
+        undo_codings=not given["keep_codings"] and url is not None,
         inspectors=given["inspectors"] or min(processors, 4),
         envoy_threads=processors,
         metrics=_address(given["metrics"]) if given["metrics"] else None,
@@ -141,7 +144,8 @@ def _address(text: str) -> Address:
 
 
 def _announce(front: Front, place: Place) -> None:
-    click.echo(f"Garrison protects {front.upstream} at {front.scheme}://{front.listen}")
+    what = f"Garrison protects {front.upstream} at" if front.upstream else "Garrison protects by checks at"
+    click.echo(f"{what} {front.scheme}://{front.listen}")
     arn = getattr(place, "arn", None)
     if arn is not None:
         click.echo(f"  listener   {arn}")

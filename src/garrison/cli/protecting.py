@@ -27,6 +27,7 @@ from garrison.edge.interstitial import SpentTogether
 from garrison.edge.listeners import Listener
 from garrison.edge.places import Places
 from garrison.edge.proxy import metrics
+from garrison.edge.proxy.checks import Checker
 from garrison.edge.proxy.inspector import Inspector, compiled
 from garrison.edge.proxy.judge import Judge
 from garrison.edge.proxy.logbook import LineFile, LogBook, Write, log_book, to_stdout, writer_of
@@ -141,7 +142,7 @@ class StorePlace:
 
     def _register(self, front: Front, name: str) -> Keyring:
         listener = Listener(
-            self.arn, name, str(front.listen), str(front.upstream), front.certificate is not None, front.fail_open, time.time()
+            self.arn, name, str(front.listen), str(front.upstream or ""), front.certificate is not None, front.fail_open, time.time()
         )
         with opened(self._settings) as state:
             token_keys.keep_rotated(state.store, state.keyring, time.time())
@@ -259,11 +260,14 @@ class _Working:
         self._watcher = Watcher(own.open_book, own.batch)
         spent = SpentTogether(front.folder / "spent")
         self._judge = Judge(policy, self._table, front.scheme, front.undo_codings, self._watcher, spent)
+        self._answer = self._judge.answer if front.upstream is not None else Checker(self._judge, front.fail_open).answer
         self._metrics = metrics.Metrics()
 
     def run(self, sock: socket.socket, lifeline: int, hub: Path | None) -> None:
         """Serve until told to stop. ``hub``: where it serves the hub of rates too."""
-        inspector = Inspector(sock, self._judge, self._own.source, self._kept, metrics.page, self._chores, self._tasks(hub))
+        inspector = Inspector(
+            sock, self._judge, self._answer, self._own.source, self._kept, metrics.page, self._chores, self._tasks(hub)
+        )
         try:
             inspector.run(lifeline)
         finally:

@@ -71,6 +71,7 @@ def _from_file(front: Front, name: str) -> Document:
 def clusters(front: Front) -> Document:
     """The application, the inspectors, and Envoy's own administration for its metrics."""
     pipes = [{"pipe": {"path": str(front.socket(number))}} for number in range(front.inspectors)]
+    assert front.upstream is not None  # noqa: S101 - Envoy stands before an application
     resources = [
         _application(front.upstream),
         # One request at a time each: an inspector that is at work gets no second one while another is free.

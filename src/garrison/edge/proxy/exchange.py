@@ -121,15 +121,20 @@ def _clean(text: str) -> bytes:
     return text.replace("\r", "").replace("\n", "").replace("\0", "").encode("utf-8", "replace")
 
 
+def header_line(name: str, value: str) -> bytes:
+    """One header, and the end of its line."""
+    return b"%b: %b\r\n" % (_clean(name), _clean(value))
+
+
 def allow(inserted: Iterable[tuple[str, str]]) -> bytes:
     """Let the request pass, with headers for the application."""
-    lines = b"".join(b"%b: %b\r\n" % (_clean(name), _clean(value)) for name, value in inserted)
+    lines = b"".join(header_line(name, value) for name, value in inserted)
     return b"HTTP/1.1 200 OK\r\n%bcontent-length: 0\r\n\r\n" % lines if lines else ALLOWED
 
 
 def refuse(status: int, headers: Iterable[tuple[str, str]], body: bytes, *, head_only: bool) -> bytes:
     """Answer the request in the application's place. ``head_only``: to ``HEAD``, which has an answer without a body."""
-    lines = b"".join(b"%b: %b\r\n" % (_clean(name), _clean(value)) for name, value in headers if name.lower() not in _FRAMING)
+    lines = b"".join(header_line(name, value) for name, value in headers if name.lower() not in _FRAMING)
     refused = HTTPStatus.FORBIDDEN
     start = b"HTTP/1.1 %d %b\r\nx-garrison-status: %d\r\n" % (refused, refused.phrase.encode(), status)
     return b"%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, len(body), b"" if head_only else body)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from garrison.edge.inspect import EngineFault, InvalidParameter, PatternCache
 from garrison.edge.proxy.judge import Judge
 from garrison.edge.proxy.policies import Loaded, Policy, Source
-from garrison.edge.proxy.server import Connection, Page
+from garrison.edge.proxy.server import Answer, Connection, Page
 
 LOG = logging.getLogger("garrison.edge")
 POLL_SECONDS: Final = 0.2
@@ -31,7 +31,9 @@ class Inspector:
     """What one process works with."""
 
     sock: socket.socket
+    """On a Unix socket or on TCP, bound and listening."""
     judge: Judge
+    answer: Answer
     source: Source
     cache: PatternCache | None
     metrics: Page
@@ -58,7 +60,9 @@ class Inspector:
             stop.set()
 
         loop.add_reader(lifeline, supervisor_is_gone)
-        server = await loop.create_unix_server(lambda: Connection(self.judge.answer, self.metrics), sock=self.sock)
+        envoys = self.sock.family == socket.AF_UNIX
+        serve = loop.create_unix_server if envoys else loop.create_server
+        server = await serve(lambda: Connection(self.answer, self.metrics, envoys=envoys), sock=self.sock)
         running = [asyncio.create_task(each()) for each in (self._follow, self._keep_house, *self.tasks)]
         for each in running:
             each.add_done_callback(lambda _: stop.set())  # who hears of no change any more must not go on

@@ -7,12 +7,12 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from garrison.core.http import Response
 from garrison.core.ids import Random, system_random
 from garrison.edge.inspect import Action, Rates, State, Token, Verdict, WebRequest
-from garrison.edge.interstitial import PREFIX, Site, Spent, SpentHere, answer, page
+from garrison.edge.interstitial import PREFIX, Spent, SpentHere, answer, page
 from garrison.edge.proxy.exchange import BROKEN, Question, allow, read_request, refuse
 from garrison.edge.proxy.policies import Policy
 from garrison.edge.tokens import token_of
@@ -35,7 +35,22 @@ _HARMLESS: Final = frozenset({b"", b"identity", b"aws-chunked"})
 _QUIET_SECONDS: Final = 1.0
 _PAGES: Final = PREFIX.encode()
 Slow = Callable[[], bytes]
-"""Work that gives an answer, and takes longer than others should wait for: for another thread."""
+"""Gives an answer to Envoy, and takes longer than others should wait for: for another thread."""
+
+
+class Passed(NamedTuple):
+    """The request goes on to the application, with these headers."""
+
+    inserted: tuple[tuple[str, str], ...] = ()
+
+
+class Work(NamedTuple):
+    """Gives an answer, and takes longer than others should wait for."""
+
+    run: Callable[[], Response]
+
+
+_PASSED: Final = Passed()
 
 
 class Observer(Protocol):
@@ -70,9 +85,9 @@ class Judge:
         try:
             return self._answer(question)
         except Exception as error:  # noqa: BLE001 - whatever it is, Envoy must have an answer; it is logged
-            return self._failed(error)
+            return self.failed(error)
 
-    def _failed(self, error: Exception) -> bytes:
+    def failed(self, error: Exception) -> bytes:
         """Count and log; at most one a second, or whoever finds a fault could fill the disk."""
         self.failures += 1
         now = self.clock()
@@ -82,16 +97,23 @@ class Judge:
         return BROKEN
 
     def _answer(self, question: Question) -> bytes | Slow:
-        policy = self.policy
         request = read_request(question, scheme=self.scheme, now=self.clock())
+        found = self.decide(request)
+        if isinstance(found, Work):
+            return lambda: self._worked(found, request)
+        return allow(found.inserted) if isinstance(found, Passed) else rendered(found, request)
+
+    def decide(self, request: WebRequest) -> Passed | Response | Work:
+        """What becomes of a request: it passes, or has an answer, or work that gives one. Raises whatever goes wrong."""
+        policy = self.policy
         if policy.acl is None:
-            return allow(())
+            return _PASSED
         unfit = self._unfit(request)
         if unfit is not None:
-            return _rendered(unfit, request)
+            return unfit
         site = policy.site
         if site is not None and request.path.startswith(_PAGES):
-            return lambda: self._of_a_page(request, site)
+            return Work(lambda: answer(request, site, self.rates, self.spent, self.random) or Response(404))
         found = policy.loaded.resources.locate(request.source_ip)
         request.country, request.region, request.asn = found.country, found.region, found.asn
         token = Token() if site is None else token_of(request, site.keys, site.token_domains)
@@ -99,7 +121,7 @@ class Judge:
         verdict = policy.acl.inspect(request, State(self.rates, token))
         if self.observer is not None:
             self._tell(self.observer, policy, request, verdict, time.perf_counter() - begun)
-        return self._reply(policy, request, verdict)
+        return self._outcome(policy, request, verdict)
 
     def _unfit(self, request: WebRequest) -> Response | None:
         """The answer to what two readers could understand differently, and Envoy lets through."""
@@ -116,24 +138,22 @@ class Judge:
         try:
             observer.saw(policy, request, verdict, seconds)
         except Exception as error:  # noqa: BLE001 - as the docstring says; it is logged
-            self._failed(error)
+            self.failed(error)
 
-    def _of_a_page(self, request: WebRequest, site: Site) -> bytes:
-        """The answer to a call that a page of ours made."""
+    def _worked(self, work: Work, request: WebRequest) -> bytes:
         try:
-            found = answer(request, site, self.rates, self.spent, self.random)
+            return rendered(work.run(), request)
         except Exception as error:  # noqa: BLE001 - as in `answer`
-            return self._failed(error)
-        return _rendered(found or Response(404), request)
+            return self.failed(error)
 
-    def _reply(self, policy: Policy, request: WebRequest, verdict: Verdict) -> bytes:
+    def _outcome(self, policy: Policy, request: WebRequest, verdict: Verdict) -> Passed | Response:
         if verdict.action is Action.ALLOW:
-            return allow(verdict.inserted)
+            return Passed(verdict.inserted) if verdict.inserted else _PASSED
         if verdict.action is Action.BLOCK:
-            return _rendered(_blocked(verdict), request)
+            return _blocked(verdict)
         if policy.site is None:
             raise LookupError("there is no key for tokens: a challenge cannot be posed")
-        return _rendered(page(request, verdict.action, policy.site, self.random), request)
+        return page(request, verdict.action, policy.site, self.random)
 
 
 def _is_coded(request: WebRequest) -> bool:
@@ -152,5 +172,6 @@ def _blocked(verdict: Verdict) -> Response:
     return Response(chosen.status, headers, (chosen.body or "").encode())
 
 
-def _rendered(response: Response, request: WebRequest) -> bytes:
+def rendered(response: Response, request: WebRequest) -> bytes:
+    """An answer in the application's place, for Envoy."""
     return refuse(response.status, response.headers, response.body, head_only=request.method == "HEAD")

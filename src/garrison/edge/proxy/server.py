@@ -24,11 +24,14 @@ Page = Callable[[], tuple[bytes, str]]
 class Connection(asyncio.Protocol):
     """One connection of Envoy's; one question at a time on it."""
 
-    __slots__ = ("_answer", "_have", "_metrics", "_need", "_parts", "_transport")
+    __slots__ = ("_answer", "_envoys", "_have", "_last", "_metrics", "_need", "_parts", "_transport")
 
-    def __init__(self, answer: Answer, metrics: Page) -> None:
+    def __init__(self, answer: Answer, metrics: Page, *, envoys: bool = True) -> None:
+        """``envoys`` False: of another proxy, which may want one answer only of a connection."""
         self._answer = answer
         self._metrics = metrics
+        self._envoys = envoys
+        self._last = False
         self._parts: list[bytes] = []
         self._have = 0
         self._need = 0
@@ -77,27 +80,40 @@ class Connection(asyncio.Protocol):
             self._parts = [data]
 
     def _one(self, question: Question) -> None:
-        if self._transport is None:
+        if self._transport is None or self._last:
             return
+        if not self._envoys:
+            self._last = _is_last(question.head)
         if question.head.startswith(METRICS) and TOLD not in question.head:
             page, kind = self._metrics()
-            self._transport.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind.encode(), len(page))
-            )
-            self._transport.write(page)
+            self._send(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind.encode(), len(page)) + page)
             return
         answer = self._answer(question)
         if isinstance(answer, bytes):
-            self._transport.write(answer)
+            self._send(answer)
         else:
-            # Envoy asks nothing more on this connection before it has its answer.
+            # Nothing more is asked on this connection before it has its answer.
             asyncio.get_running_loop().run_in_executor(None, answer).add_done_callback(self._late)
 
     def _late(self, done: asyncio.Future[bytes]) -> None:
-        if self._transport is not None:
-            self._transport.write(BROKEN if done.cancelled() or done.exception() else done.result())
+        self._send(BROKEN if done.cancelled() or done.exception() else done.result())
+
+    def _send(self, answer: bytes) -> None:
+        if self._transport is None:
+            return
+        self._transport.write(answer)
+        if self._last:
+            self._transport.close()
 
     def _close(self, answer: bytes) -> None:
         if self._transport is not None:
             self._transport.write(answer)
             self._transport.close()
+
+
+def _is_last(head: bytes) -> bool:
+    """Whether the connection ends with the answer (RFC 9112, 9.3)."""
+    lowered = head.lower()
+    if b"\r\nconnection: close\r\n" in lowered:
+        return True
+    return b" http/1.0\r\n" in lowered and b"\r\nconnection: keep-alive\r\n" not in lowered

@@ -79,7 +79,8 @@ class Front:
     """One listener, and what it needs."""
 
     listen: Address
-    upstream: Upstream
+    upstream: Upstream | None
+    """The protected application; None where another proxy stands before it, and asks us."""
     folder: Path
     """Where Envoy's files and sockets are; its owner's alone. Short: a Unix socket's path has 107 bytes."""
     certificate: Certificate | None = None

@@ -24,7 +24,7 @@ from typing import Final, NoReturn
 from garrison.edge.proxy import bootstrap
 from garrison.edge.proxy.admin import Admin
 from garrison.edge.proxy.inspector import STOP_SIGNALS
-from garrison.edge.proxy.settings import Front
+from garrison.edge.proxy.settings import Address, Front
 
 LOG = logging.getLogger("garrison.edge")
 ENVOY: Final = -1
@@ -68,7 +68,8 @@ class Supervisor:
     """One listener's processes."""
 
     front: Front
-    envoy: Path
+    envoy: Path | None
+    """Envoy's program; None where another proxy asks."""
     work: Work
     restarted: Callable[[str], None]
     """Told of each ``envoy`` and ``inspector`` that is started again."""
@@ -101,13 +102,22 @@ class Supervisor:
 
     def _start_all(self) -> None:
         self._lifeline = os.pipe()
+        if self.envoy is None:
+            # Whichever of them is free takes the next connection.
+            self._sockets = [_tcp_socket(self.front.listen)] * self.front.inspectors
+        else:
+            self._prepare_envoy()
+        for number in range(self.front.inspectors):
+            self._start(number, 0)
+        if self.envoy is not None:
+            self._start(ENVOY, 0)
+
+    def _prepare_envoy(self) -> None:
         self._write("bootstrap", bootstrap.bootstrap(self.front))
         self._write("secrets", bootstrap.secrets(self.front))
         self._write("clusters", bootstrap.clusters(self.front))
         self._write("listeners", bootstrap.listeners(self.front))
         self._sockets = [_unix_socket(self.front.socket(number)) for number in range(self.front.inspectors)]
-        for number in (*range(self.front.inspectors), ENVOY):
-            self._start(number, 0)
 
     def _write(self, name: str, document: bootstrap.Document) -> None:
         """Replace a file of Envoy's; it appears whole."""
@@ -129,7 +139,7 @@ class Supervisor:
 
     def _inspect(self, number: int) -> None:
         for other, sock in enumerate(self._sockets):
-            if other != number:
+            if other != number and sock is not self._sockets[number]:
                 sock.close()
         self.work(number, self._sockets[number], self._lifeline[0])
 
@@ -158,6 +168,8 @@ class Supervisor:
             os._exit(status)
 
     def _wait_until_ready(self) -> None:
+        if self.envoy is None:
+            return
         admin = Admin(self.front.admin)
         until = time.monotonic() + _READY_SECONDS
         while not self._stopping:
@@ -246,6 +258,19 @@ def _unix_socket(path: Path) -> socket.socket:
     except OSError as error:
         found.close()
         raise ProxyError(f"cannot listen on {path}: {error.strerror or error}") from error
+    found.setblocking(False)  # noqa: FBT003 - the socket's own signature
+    return found
+
+
+def _tcp_socket(address: Address) -> socket.socket:
+    found = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((address.host, address.port))
+        found.listen(1024)
+    except OSError as error:
+        found.close()
+        raise ProxyError(f"cannot listen on {address}: {error.strerror or error}") from error
     found.setblocking(False)  # noqa: FBT003 - the socket's own signature
     return found
 

@@ -13,12 +13,18 @@ from garrison.edge.proxy.server import Connection
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
-def talk(pieces: list[bytes], answer: Callable[[Question], bytes | Callable[[], bytes]], expect: bytes | None = None) -> bytes:
+def talk(
+    pieces: list[bytes],
+    answer: Callable[[Question], bytes | Callable[[], bytes]],
+    expect: bytes | None = None,
+    *,
+    envoys: bool = True,
+) -> bytes:
     """What a server on a Unix socket sends for these pieces, up to ``expect`` or its end."""
 
     async def run(path: str) -> bytes:
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(lambda: Connection(answer, lambda: (b"page", "text/plain")), path)
+        server = await loop.create_unix_server(lambda: Connection(answer, lambda: (b"page", "text/plain"), envoys=envoys), path)
         reader, writer = await asyncio.open_unix_connection(path)
         for piece in pieces:
             writer.write(piece)
@@ -85,3 +91,12 @@ def test_metrics_have_a_page_unless_a_client_asks_for_that_path():
 @pytest.mark.parametrize("sent", [b"x" * (MAX_HEAD + 1), b"GET / HTTP/1.1\r\ncontent-length: -1\r\n\r\n"])
 def test_what_is_no_question_ends_the_connection(sent: bytes):
     assert talk([sent], lambda _: ANSWER).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "asked", [b"GET /a HTTP/1.0\r\nhost: a\r\n\r\n", b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n"]
+)
+def test_another_proxy_may_want_one_answer_only(asked: bytes):
+    assert talk([asked * 2], lambda _: ANSWER, envoys=False) == ANSWER
+    kept = asked.replace(b"Close", b"keep-alive").replace(b"host: a", b"Connection: keep-alive")
+    assert talk([kept * 2], lambda _: b"x\r\n", b"x\r\nx\r\n", envoys=False) == b"x\r\nx\r\n"
