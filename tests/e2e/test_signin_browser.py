@@ -7,8 +7,11 @@ import io
 import json
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from PIL import Image
 
 from tests.support.chromium import Chromium, chromium
 from tests.support.clients import boto
+from tests.support.idp_saml import SamlIdp, certificate, metadata
 from tests.support.server import Server, clean_environment
 
 PASSWORD = "Correct-horse-battery-1"
@@ -142,4 +146,43 @@ def test_a_command_line_is_allowed_by_the_browser(server: Server, browser: Chrom
     browser.press("allow", "pre, body")
     output, said = process.communicate(timeout=60)
     assert json.loads(output)["AccessKeyId"].startswith("ASIA"), said
+    assert not browser.complaints_of_policy()
+
+
+@contextmanager
+def directory_at(action: str, idp: SamlIdp) -> Iterator[str]:
+    """A directory's page, of another site than ours, that sends its SAML response by a form; where it is."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            form = f'<input type="hidden" name="SAMLResponse" value="{idp.encoded()}"><button id="go">Go</button>'
+            body = f'<!doctype html><form method="post" action="{action}">{form}</form>'.encode()
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as page:
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{page.server_port}/"
+        page.shutdown()
+
+
+def test_somebody_of_a_saml_directory(server: Server, browser: Chromium):
+    """The response comes from another site, so without our cookies; what it begins goes on in this browser all the same."""
+    iam = boto(server, "iam")
+    provider = iam.create_saml_provider(Name="browser", SAMLMetadataDocument=metadata(certificate()[1]))["SAMLProviderArn"]
+    trust = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": "sts:AssumeRoleWithSAML"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="browser-saml", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    with directory_at(address(server, "/saml"), SamlIdp(role, provider)) as directory:
+        browser.open(directory)
+        browser.press("go", "#choice")
+        assert browser.text("#choice") == role
+        browser.press("sign-in", "#arn")
+    assert browser.text("#arn") == f"arn:aws:sts::{server.account_id}:assumed-role/browser-saml/someone"
     assert not browser.complaints_of_policy()
