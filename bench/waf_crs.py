@@ -23,8 +23,9 @@ from platformdirs import user_cache_path
 
 from bench.waf_corpus import corpus
 from bench.waf_detection import CLASSES, Case, cases
-from garrison.edge.crs import Bundle, CoreRules
+from garrison.edge.crs.evaluate import CoreRules
 from garrison.edge.crs.reading import read_rules
+from garrison.edge.crs.rules import Bundle
 from garrison.edge.crs.statements import Translation, translate
 from garrison.edge.inspect import Action, CompiledAcl, RateTable, State, WebRequest, compile_acl
 from garrison.edge.inspect.detect.standard import StandardDetectors

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from garrison.edge.crs import CoreRules
+from garrison.edge.crs.evaluate import CoreRules
 from garrison.edge.crs.reading import read_rules
 from garrison.edge.inspect import WebRequest
 from tests.support import needs

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from garrison.edge.crs import Bundle, CoreRules, Match
+from garrison.edge.crs.evaluate import CoreRules, Match
 from garrison.edge.crs.reading import read_rules
+from garrison.edge.crs.rules import Bundle
 from tests.support.waf import request
 
 TAIL = "severity:'CRITICAL',tag:'paranoia-level/1'"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from garrison.core.ports import Transaction
 from garrison.edge import entities
+from garrison.edge.crs.rules import NAME as IMPORTED
 from garrison.edge.entities import CHANGED
 from garrison.edge.feeds import read_feeds
 from garrison.edge.inspect import Location, ManagedGroup, PatternCache
@@ -76,17 +77,19 @@ class Managed:
         return changed
 
     def _make(self) -> Catalog:
-        from garrison.edge.inspect.managed.catalog import Catalog  # noqa: PLC0415 - its detectors cost a tenth of a start
+        from garrison.edge.crs.group import groups_in  # noqa: PLC0415 - its detectors cost a tenth of a start
+        from garrison.edge.inspect.managed.catalog import Catalog  # noqa: PLC0415 - the same
 
         if self._directory is None:
             return Catalog(cache=self._cache, compiled=self._detecting)
-        return Catalog(read_feeds(self._directory), self._cache, compiled=self._detecting)
+        imported = groups_in(self._directory, self._cache, compiled=self._detecting)
+        return Catalog(read_feeds(self._directory), self._cache, compiled=self._detecting, imported=imported)
 
     def _look(self) -> str:
         """Names, sizes and times of the files."""
         if self._directory is None or not self._directory.is_dir():
             return ""
-        seen = [(path.name, *_stat(path)) for path in sorted(self._directory.glob("*.txt"))]
+        seen = [(path.name, *_stat(path)) for path in (*sorted(self._directory.glob("*.txt")), self._directory / IMPORTED)]
         return hashlib.sha256(repr(seen).encode()).hexdigest()
 
 

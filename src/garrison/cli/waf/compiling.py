@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 
 from garrison.cli.waf.documents import Document, Files, check_references, refused, statements
 from garrison.cli.waf.jsonlines import FileError
-from garrison.edge.crs import groups_in, load
+from garrison.edge.crs.group import groups_in, load
 from garrison.edge.feeds import read_feeds
 from garrison.edge.inspect import CompiledAcl, EngineFault, InvalidParameter, ManagedGroup, PatternCache, compile_acl
 from garrison.edge.inspect.capacity import MOST, capacity
@@ -40,32 +40,15 @@ class Lists:
 
     feeds: Feeds
     places: Places
-    imported: Mapping[str, ManagedGroup]
-    """Groups of imported rules, by vendor and name."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Resources(Snapshot):
-    """What a web ACL refers to, imported rules included."""
-
-    imported: Mapping[str, ManagedGroup] = field(default_factory=dict)
-
-    def managed_group(self, vendor: str, name: str, version: str | None) -> ManagedGroup:
-        """As of ``Resources``."""
-        found = self.imported.get(f"{vendor} {name}")
-        if found is None:
-            return self.catalog.get(vendor, name, version)
-        if version not in {None, found.version}:
-            raise KeyError(version)
-        return found
+    imported: tuple[ManagedGroup, ...]
+    """Groups of imported rules."""
 
 
 def read_lists(path: Path | None, bundle: Path | None = None) -> Lists:
     """The lists and databases of a directory, and the imported rules there or of a file. Raises FileError."""
     cache = _cache()
     try:
-        found = (load(bundle, cache),) if bundle is not None else groups_in(path, cache)
-        imported = {f"{each.vendor} {each.name}": each for each in found}
+        imported = (load(bundle, cache),) if bundle is not None else groups_in(path, cache)
         return Lists(EMPTY if path is None else read_feeds(path), Places(path), imported)
     except (ValueError, OSError, EngineFault) as error:
         raise FileError(str(error)) from error
@@ -76,10 +59,8 @@ def compiled(path: Path, document: Document, files: Files, lists: Lists) -> Comp
     check_references(document, files, path)
     cache = _cache()
     try:
-        catalog = Catalog(lists.feeds, cache)
-        resources = _Resources(
-            files.ip_sets, files.regex_sets, files.rule_groups, catalog, lists.places.locate, imported=lists.imported
-        )
+        catalog = Catalog(lists.feeds, cache, imported=lists.imported)
+        resources = Snapshot(files.ip_sets, files.regex_sets, files.rule_groups, catalog, lists.places.locate)
         found = compile_acl(document, resources, detectors=StandardDetectors(), cache=cache)
         units = capacity(document.get("Rules") or [], resources)
     except InvalidParameter as error:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from garrison.edge.crs.evaluate import CoreRules, Match
 from garrison.edge.crs.rules import NAME as FILE
 from garrison.edge.crs.rules import SCORES, THRESHOLD, Bundle, Rule, read
-from garrison.edge.inspect import Context, Finding, ManagedGroup, PatternCache, WebRequest
+from garrison.edge.inspect import Context, Finding, ManagedGroup, MissingDetector, PatternCache, WebRequest
 from garrison.edge.inspect.groups import RequestDetector
 
 VENDOR: Final = "OWASP"
@@ -27,21 +27,21 @@ SCORE: Final = "AnomalyScore"
 _MEMO: Final = "owasp-crs"
 
 
-def load(path: Path, cache: PatternCache | None = None) -> ManagedGroup:
+def load(path: Path, cache: PatternCache | None = None, *, compiled: bool = True) -> ManagedGroup:
     """The group of a bundle's file. Raises BundleError."""
-    return group(read(path), cache)
+    return group(read(path), cache, compiled=compiled)
 
 
-def groups_in(directory: Path | None, cache: PatternCache | None = None) -> tuple[ManagedGroup, ...]:
+def groups_in(directory: Path | None, cache: PatternCache | None = None, *, compiled: bool = True) -> tuple[ManagedGroup, ...]:
     """The group of the bundle in a directory of lists; none where it has no bundle. Raises BundleError."""
     if directory is None or not (directory / FILE).is_file():
         return ()
-    return (load(directory / FILE, cache),)
+    return (load(directory / FILE, cache, compiled=compiled),)
 
 
-def group(bundle: Bundle, cache: PatternCache | None = None) -> ManagedGroup:
-    """The group of a bundle."""
-    core = CoreRules(bundle, cache)
+def group(bundle: Bundle, cache: PatternCache | None = None, *, compiled: bool = True) -> ManagedGroup:
+    """The group of a bundle. ``compiled`` False: for who tells of it and inspects no request."""
+    core = CoreRules(bundle, cache) if compiled else None
     deciding = [rule for rule in bundle.rules if rule.severity]
     documents = [_document(rule, number) for number, rule in enumerate(deciding)]
     detectors = {_name(rule): _detector(core, rule) for rule in deciding}
@@ -87,8 +87,10 @@ def _rule(name: str, priority: int, action: Mapping[str, Any], label: str) -> di
     }
 
 
-def _detector(core: CoreRules, rule: Rule) -> RequestDetector:
+def _detector(core: CoreRules | None, rule: Rule) -> RequestDetector:
     def detect(request: WebRequest, context: Context) -> Finding | None:
+        if core is None:
+            raise MissingDetector("the imported rules were not compiled, and a request came to be inspected")
         found = request.memo.get(_MEMO)
         if not isinstance(found, dict):
             found = request.memo[_MEMO] = {each.rule.id: each for each in core.matches(request, context.body_limit)}

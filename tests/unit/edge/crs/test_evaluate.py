@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from garrison.edge.crs import CoreRules, evaluate
+from garrison.edge.crs import evaluate
+from garrison.edge.crs.evaluate import CoreRules
 from tests.support.secrules import bundle, matches, numbers, rule
 from tests.support.waf import request
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from garrison.edge.crs import NAME, VENDOR, BundleError, dump, group, groups_in
-from garrison.edge.inspect import Action, CompiledAcl, RateTable, State, Verdict, compile_acl
+from garrison.edge.crs.group import NAME, VENDOR, group, groups_in
+from garrison.edge.crs.rules import BundleError, dump
+from garrison.edge.inspect import Action, CompiledAcl, MissingDetector, RateTable, State, Verdict, compile_acl
+from garrison.edge.live import Managed
 from tests.support.secrules import bundle, rule
 from tests.support.waf import COUNT, Things, request, web_acl
 from tests.support.waf import rule as acl_rule
@@ -65,6 +67,29 @@ def test_a_web_acl_may_override_each_rule(tmp_path: Path):
 
 def test_the_version_is_of_release_and_level(tmp_path: Path):
     assert group(bundle(tmp_path, RULES)).version == "Version_3_3_4-1"
+
+
+def test_who_only_tells_of_the_group_compiles_nothing(tmp_path: Path):
+    found = group(bundle(tmp_path, RULES), compiled=False)
+    assert len(found.rules) == 5
+    statement = {"ManagedRuleGroupStatement": {"VendorName": VENDOR, "Name": NAME}}
+    document = web_acl(acl_rule("crs", 0, statement, OverrideAction={"None": {}}))
+    acl = compile_acl(document, Things(managed={(VENDOR, NAME): found}))
+    with pytest.raises(MissingDetector):
+        verdict(acl, "/")
+
+
+def test_lists_that_change_bring_other_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("garrison.edge.inspect.managed.catalog.prepare", lambda _cache: None)
+    managed = Managed(tmp_path)
+    with pytest.raises(KeyError):
+        managed.catalog.get(VENDOR, NAME)
+    (tmp_path / "crs.json").write_bytes(dump(bundle(tmp_path / "rules", RULES)))
+    assert managed.refresh()
+    assert len(managed.catalog.get(VENDOR, NAME).rules) == 5
+    assert managed.catalog.get(VENDOR, NAME, "Version_3_3_4-1").capacity == 1000
+    with pytest.raises(KeyError):
+        managed.catalog.get(VENDOR, NAME, "Version_1")
 
 
 def test_a_directory_of_lists_may_have_a_bundle(tmp_path: Path):

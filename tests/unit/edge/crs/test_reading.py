@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from garrison.edge.crs import Bundle, BundleError, dump, read
 from garrison.edge.crs.reading import Unreadable, read_rules
-from garrison.edge.crs.rules import Variable
+from garrison.edge.crs.rules import Bundle, BundleError, Variable, dump, read
 from tests.support.secrules import TAIL, bundle, folder, rule
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from garrison.edge.inspect.detect.survey import prepare
@@ -20,8 +21,18 @@ class Catalog:
     Making the first one compiles what all detectors share, which takes seconds where ``cache`` does not have it yet.
     """
 
-    def __init__(self, feeds: Feeds = EMPTY, cache: PatternCache | None = None, *, compiled: bool = True) -> None:
-        """``compiled`` False: for who tells of the groups and inspects no request; nothing is compiled then."""
+    def __init__(
+        self,
+        feeds: Feeds = EMPTY,
+        cache: PatternCache | None = None,
+        *,
+        compiled: bool = True,
+        imported: Sequence[ManagedGroup] = (),
+    ) -> None:
+        """``compiled`` False: for who tells of the groups and inspects no request; nothing is compiled then.
+
+        ``imported`` are groups of other vendors, one version of each.
+        """
         if compiled:
             prepare(cache)
         builders = (
@@ -42,14 +53,18 @@ class Catalog:
             ddos.anti_ddos(),
         )
         self._groups = {(each.name, f"Version_{version}.0"): each.group(version) for each in builders for version in VERSIONS}
+        self._imported = {(each.vendor, each.name): each for each in imported}
         self.names = tuple(each.name for each in builders)
         """The names of the groups, all of the vendor ``AWS``."""
 
     def get(self, vendor: str, name: str, version: str | None = None) -> ManagedGroup:
         """The group; its default version for None. KeyError for what is not there."""
-        if vendor != VENDOR:
-            raise KeyError(vendor)
-        return self._groups[name, version or DEFAULT_VERSION]
+        if vendor == VENDOR:
+            return self._groups[name, version or DEFAULT_VERSION]
+        found = self._imported[vendor, name]
+        if version not in {None, found.version}:
+            raise KeyError(version)
+        return found
 
     def versions(self, name: str) -> tuple[str, ...]:
         """The versions of a group, oldest first. KeyError for a name that is not there."""
