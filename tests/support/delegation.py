@@ -107,7 +107,7 @@ class Delegating:
         iam = self.house.client("iam", approver)
         for step in (iam.associate_delegation_request, iam.accept_delegation_request, iam.send_delegation_token):
             step(DelegationRequestId=request)
-        return self.token(request)
+        return self.token(request, given.get("NotificationChannel", TOPIC))
 
     def later(self, seconds: float) -> None:
         """Let time pass, for the server and for whoever signs."""
@@ -119,14 +119,16 @@ class Delegating:
             moved = lambda **given: get_current_datetime(**given) + timedelta(seconds=past)  # noqa: E731 - one for both
             self._patch.setattr(f"{signers}.get_current_datetime", moved)
 
-    def messages(self) -> list[dict[str, Any]]:
+    def messages(self, topic: str = TOPIC) -> list[dict[str, Any]]:
         """What the partner was told, oldest first."""
-        kept = notices.kept(self.house.state.store.reading(), self.house.state.keyring, TOPIC)
+        kept = notices.kept(self.house.state.store.reading(), self.house.state.keyring, topic)
         return [json.loads(json.loads(each)["Message"]) for each in kept]
 
-    def token(self, request: str) -> str:
+    def token(self, request: str, topic: str = TOPIC) -> str:
         """The token of a request."""
-        (found,) = [each["ExchangeToken"] for each in self.messages() if each["RequestId"] == request and "ExchangeToken" in each]
+        (found,) = [
+            each["ExchangeToken"] for each in self.messages(topic) if each["RequestId"] == request and "ExchangeToken" in each
+        ]
         return str(found)
 
     def trade(self, token: str, key: AccessKey | None = None) -> AccessKey:

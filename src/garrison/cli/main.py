@@ -84,6 +84,7 @@ def _register() -> None:
     from garrison.cli import (  # noqa: PLC0415 - they add themselves to the group above
         accounts,
         credentials,
+        delegation,
         doctor,
         explain,
         keys,
@@ -112,6 +113,7 @@ def _register() -> None:
         accounts.account,
         root_password.root_password,
         credentials.credentials,
+        delegation.delegation,
         keys.keys,
         mfa.mfa,
         plugin.plugin,

@@ -49,11 +49,14 @@ def kept(tx: Transaction, sealer: Sealer, topic_arn: str) -> list[str]:
 
 
 def waiting(tx: Transaction, sealer: Sealer, now: float, limit: int) -> list[Notice]:
-    """Messages that are to be sent by now, oldest first."""
+    """Messages that are to be sent by now, oldest first; none before an older one of its topic that is to be sent later."""
     rows = tx.all(
         "SELECT n.position, n.topic_arn, n.body, n.created, n.attempts, t.url, t.authority, t.secret FROM iam_delegation_notice n"
         " JOIN iam_delegation_topic t ON t.topic_arn = n.topic_arn WHERE n.next_at <= ? AND t.url <> ''"
+        " AND NOT EXISTS (SELECT 1 FROM iam_delegation_notice e"
+        " WHERE e.topic_arn = n.topic_arn AND e.position < n.position AND e.next_at > ?)"
         " ORDER BY n.position LIMIT ?",
+        now,
         now,
         limit,
     )

@@ -6,8 +6,10 @@ associated, and ends by itself: a day after it was made where nobody took it up,
 
 from __future__ import annotations
 
+import json
 from typing import Literal, NamedTuple
 
+from garrison.core.context import ConfigurationItem
 from garrison.core.ports import Transaction
 
 State = Literal["UNASSIGNED", "ASSIGNED", "PENDING_APPROVAL", "ACCEPTED", "FINALIZED", "REJECTED", "EXPIRED"]
@@ -160,17 +162,47 @@ def trade(tx: Transaction, row: RequestRow) -> bool:
     return tx.run(f"UPDATE iam_delegation_request SET trades = trades + 1 WHERE request_id = ?{once}", row.id) == 1  # noqa: S608 - constant
 
 
-def revoke(tx: Transaction, request_id: str, now: float) -> bool:
-    """End a request's access at once, for good; False where there is none that lasts."""
+def revoke(tx: Transaction, request_id: str, now: float) -> RequestRow | None:
+    """End a request's access at once, for good: the request; None where there is none whose access lasts."""
     row = find(tx, request_id)
     if row is None or row.released is None or row.revoked or now >= row.access_ends:
-        return False
-    write(tx, row._replace(revoked=1))
+        return None
+    row = row._replace(revoked=1)
+    write(tx, row)
     tx.changed("delegation", request_id)
-    return True
+    return row
+
+
+def released(tx: Transaction, now: float) -> list[RequestRow]:
+    """Requests whose access lasts, by when it began."""
+    rows = tx.all(f"SELECT {_COLUMNS} FROM iam_delegation_request WHERE released IS NOT NULL AND revoked = 0 ORDER BY released")  # noqa: S608 - constant
+    found = [RequestRow(*row) for row in rows]
+    return [row for row in found if now < row.access_ends]
 
 
 def delete(tx: Transaction, row: RequestRow) -> None:
     """Forget a request."""
     tx.run("DELETE FROM iam_delegation_request WHERE request_id = ?", row.id)
     tx.changed("delegation", row.id)
+
+
+def item(row: RequestRow) -> ConfigurationItem:
+    """Its configuration item: of the customer's account once there is one."""
+    return ConfigurationItem(
+        type="AWS::IAM::DelegationRequest",
+        id=row.id,
+        arn=row.arn,
+        account=row.account,
+        region="global",
+        name=row.id,
+        configuration={
+            "State": row.state,
+            "RequestorId": row.requestor,
+            "RequestorName": row.requestor_name,
+            "PermissionPolicy": json.loads(row.policy),
+            "SessionDuration": row.session_seconds,
+            "OwnerId": row.owner_arn,
+            "ApproverId": row.approver_arn,
+        },
+        facts={"accessEnds": row.access_ends, "revoked": bool(row.revoked)} if row.released is not None else {},
+    )

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from garrison.api import iam as api
-from garrison.core.context import ConfigurationItem, Context
+from garrison.core.context import Context
 from garrison.core.errors import CommonError
 from garrison.core.operation import operation
 from garrison.identity.delegation import exchange, notices, partners, requests, templates
@@ -58,7 +58,7 @@ def create_delegation_request(ctx: Context, req: api.CreateDelegationRequestRequ
         message = f"A delegation request with the workflow id {row.workflow_id} already exists."
         raise api.EntityAlreadyExistsException(message)
     requests.insert(ctx.tx, row)
-    ctx.changed(_item(row))
+    ctx.changed(requests.item(row))
     base = ctx.ports.public_url or f"{'https' if ctx.call.secure else 'http'}://{ctx.call.host}"
     return api.CreateDelegationRequestResponse(console_deep_link=f"{base}{PAGE}?id={row.id}", delegation_request_id=row.id)
 
@@ -187,7 +187,7 @@ def _step(ctx: Context, row: RequestRow, state: State) -> RequestRow:
     row = row._replace(state=state, updated=ctx.now, expires=ctx.now + requests.WAITING_SECONDS)
     requests.write(ctx.tx, row)
     notices.state_changed(ctx.tx, ctx.ports.sealer, row, ctx.random)
-    ctx.changed(_item(row), ("delegation", row.id))
+    ctx.changed(requests.item(row), ("delegation", row.id))
     return row
 
 
@@ -253,25 +253,3 @@ def _new(ctx: Context, req: api.CreateDelegationRequestRequest, partner: partner
 
 def _parameters(row: RequestRow) -> list[api.PolicyParameter]:
     return msgspec.convert(json.loads(row.parameters), list[api.PolicyParameter])
-
-
-def _item(row: RequestRow) -> ConfigurationItem:
-    """Its configuration item: of the customer's account once there is one."""
-    return ConfigurationItem(
-        type="AWS::IAM::DelegationRequest",
-        id=row.id,
-        arn=row.arn,
-        account=row.account,
-        region="global",
-        name=row.id,
-        configuration={
-            "State": row.state,
-            "RequestorId": row.requestor,
-            "RequestorName": row.requestor_name,
-            "PermissionPolicy": json.loads(row.policy),
-            "SessionDuration": row.session_seconds,
-            "OwnerId": row.owner_arn,
-            "ApproverId": row.approver_arn,
-        },
-        facts={"accessEnds": row.access_ends} if row.released is not None else {},
-    )
