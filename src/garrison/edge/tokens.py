@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -164,32 +164,3 @@ def set_cookie(token: str, domain: str, host: str, *, secure: bool) -> str:
     if secure:
         parts.append("Secure")
     return "; ".join(parts)
-
-
-_STATES: Final[Mapping[TokenState, str]] = {
-    TokenState.ABSENT: "absent",
-    TokenState.INVALID: "rejected:invalid",
-    TokenState.DOMAIN_MISMATCH: "rejected:domain_mismatch",
-}
-
-
-def status(token: Token, solved: float | None, immunity: int, now: float) -> tuple[str, ...]:
-    """The words of AWS's token labels for one kind of solution: ``accepted``, ``rejected`` with its reason, ``absent``.
-
-    Source: "Types of token labels in AWS WAF".
-    """
-    word = _STATES.get(token.state)
-    if word is None:
-        if solved is not None and now - solved <= immunity:
-            return ("accepted",)
-        word = "rejected:not_solved" if solved is None else "rejected:expired"
-    return (word.partition(":")[0], word) if ":" in word else (word,)
-
-
-def labels(token: Token, now: float, *, challenge_immunity: int, captcha_immunity: int) -> tuple[str, ...]:
-    """The labels that AWS's groups for bots and fraud add for a request's token."""
-    found = [f"awswaf:managed:token:{word}" for word in status(token, token.challenge_solved, challenge_immunity, now)]
-    found += [f"awswaf:managed:captcha:{word}" for word in status(token, token.captcha_solved, captcha_immunity, now)]
-    if token.id:
-        found.append(f"awswaf:managed:token:id:{token.id}")
-    return tuple(found)

@@ -15,7 +15,6 @@ from garrison.edge.tokens import (
     encode,
     host_name,
     issue,
-    labels,
     set_cookie,
     token_of,
     verify,
@@ -188,35 +187,6 @@ def test_a_cookie_belongs_to_the_host_alone_where_no_list_widens_it():
     assert set_cookie("t", HOST, HOST, secure=True) == f"aws-waf-token=t; Path=/; Max-Age={LIFETIME}; SameSite=Lax; Secure"
     assert "Domain=example.com" in set_cookie("t", "example.com", HOST, secure=False)
     assert "Secure" not in set_cookie("t", "example.com", HOST, secure=False)
-
-
-# Labels: "Types of token labels in AWS WAF"
-
-
-@pytest.mark.parametrize(
-    ("given", "challenge", "captcha"),
-    [
-        (Token(), {"absent"}, {"absent"}),
-        (Token(TokenState.INVALID), {"rejected", "rejected:invalid"}, {"rejected", "rejected:invalid"}),
-        (
-            Token(TokenState.DOMAIN_MISMATCH),
-            {"rejected", "rejected:domain_mismatch"},
-            {"rejected", "rejected:domain_mismatch"},
-        ),
-        (Token(TokenState.ACCEPTED, "s", challenge_solved=NOW - 300), {"accepted"}, {"rejected", "rejected:not_solved"}),
-        (
-            Token(TokenState.ACCEPTED, "s", challenge_solved=NOW - 301, captcha_solved=NOW),
-            {"rejected", "rejected:expired"},
-            {"accepted"},
-        ),
-    ],
-)
-def test_labels_tell_the_state_of_each_solution(given: Token, challenge: set[str], captcha: set[str]):
-    found = set(labels(given, NOW, challenge_immunity=300, captcha_immunity=300))
-    assert {each.removeprefix("awswaf:managed:captcha:") for each in found if ":captcha:" in each} == captcha
-    own = {each.removeprefix("awswaf:managed:token:") for each in found if ":token:" in each}
-    assert own - {f"id:{given.id}"} == challenge
-    assert (f"id:{given.id}" in own) == bool(given.id)
 
 
 # Keys

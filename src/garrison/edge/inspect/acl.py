@@ -14,6 +14,8 @@ from garrison.edge.inspect.patterns import PatternCache
 from garrison.edge.inspect.request import WebRequest
 from garrison.edge.inspect.rules import Group, Progress, Rule
 from garrison.edge.inspect.state import RateRule, State
+from garrison.edge.inspect.tokenlabels import GROUPS as TOKEN_GROUPS
+from garrison.edge.inspect.tokenlabels import Immunities
 from garrison.edge.inspect.validate import check_rules, check_web_acl
 from garrison.edge.inspect.verdict import Action, RuleKind, RuleMatch, Verdict
 
@@ -227,12 +229,20 @@ class _AclCompiler:
         rules = self._group_rules(group.rules, scope, {}, spec)
         below = spec.get("ScopeDownStatement")
         config = {key: value for each in spec.get("ManagedRuleGroupConfigs") or () for key, value in each.items()}
-        return Group(
+        made = Group(
             **self._group(document, f"{vendor}#{name}", rules, RuleKind.MANAGED_RULE_GROUP, scope),
             version=group.version,
             scope=self.compiler.compile(below, Scope(self.namespace, self.owner)) if below else None,
             config=config,
         )
+        if vendor == "AWS" and name in TOKEN_GROUPS:
+            made.tokens = self._tokens()
+        return made
+
+    def _tokens(self) -> Immunities:
+        """How long solutions are good by the web ACL's own configuration."""
+        found = self._immunities({})
+        return Immunities(found[Action.CHALLENGE], found[Action.CAPTCHA])
 
     def _group_rules(self, rules: Sequence[Document], scope: Scope, bodies: Document, reference: Document) -> list[Rule]:
         ordered = sorted(rules, key=lambda each: int(each["Priority"]))

@@ -8,6 +8,7 @@ from typing import Any
 from garrison.edge.inspect.actions import Act, check_token
 from garrison.edge.inspect.lanes import Inspection
 from garrison.edge.inspect.statements import Leaf, Statement
+from garrison.edge.inspect.tokenlabels import Immunities, token_labels
 from garrison.edge.inspect.verdict import Action, GroupResult, MatchDetail, RuleKind, RuleMatch, TokenAnswer
 
 _TERMINATING = frozenset({Action.ALLOW, Action.BLOCK})
@@ -43,7 +44,7 @@ class Rule:
 class Group:
     """A rule group as a web ACL's rule refers to it."""
 
-    __slots__ = ("config", "count_only", "id", "kind", "metric", "name", "namespace", "rules", "scope", "version")
+    __slots__ = ("config", "count_only", "id", "kind", "metric", "name", "namespace", "rules", "scope", "tokens", "version")
 
     def __init__(
         self,
@@ -69,6 +70,8 @@ class Group:
         self.version = version
         self.scope = scope
         self.config = dict(config or {})
+        self.tokens: Immunities | None = None
+        """Of a group that labels the request's token: how long solutions are good."""
 
 
 class Progress:
@@ -124,6 +127,9 @@ class Progress:
         if group.scope is not None and not group.scope.matches(inspection):
             return None
         inspection.config = group.config
+        if group.tokens is not None:
+            now = inspection.request.time
+            inspection.labels.update(dict.fromkeys(token_labels(inspection.state.token, now, group.tokens)))
         counted: list[RuleMatch] = []
         excluded: list[str] = []
         decided: tuple[Rule, RuleMatch] | None = None
