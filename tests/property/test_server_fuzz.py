@@ -79,6 +79,7 @@ def known(target: Server) -> dict[str, Any]:
     blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     kms.create_alias(AliasName="alias/fuzzed", TargetKeyId=key)
     return {
+        **firewall(target),
         "UserName": "fuzzed",
         "GroupName": "fuzzed",
         "RoleName": "fuzzed",
@@ -92,6 +93,24 @@ def known(target: Server) -> dict[str, Any]:
         "CiphertextBlob": blob,
         "Policy": nothing,
         "Marker": "marker",
+    }
+
+
+def firewall(target: Server) -> dict[str, Any]:
+    """The same of AWS WAF: a web ACL, and rules of every kind of statement that refers to nothing."""
+    visible = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "fuzzed"}
+    settings_of_it = {"Scope": "REGIONAL", "DefaultAction": {"Allow": {}}, "VisibilityConfig": visible}
+    made = boto(target, "wafv2", target.credentials.root).create_web_acl(Name="fuzzed", **settings_of_it)["Summary"]
+    statement = {"RateBasedStatement": {"Limit": 100, "AggregateKeyType": "IP"}}
+    rule = {"Name": "one", "Priority": 0, "Action": {"Block": {}}, "Statement": statement, "VisibilityConfig": visible}
+    return {
+        **settings_of_it,
+        **dict.fromkeys(("ARN", "ResourceARN", "WebACLArn", "WebAclArn"), made["ARN"]),
+        "WebACLId": made["Id"],
+        "WebACLName": "fuzzed",
+        "WebACLLockToken": made["LockToken"],
+        "Rules": [rule],
+        "TimeWindow": {"StartTime": 1_760_000_000, "EndTime": 1_760_003_600},
     }
 
 
@@ -135,11 +154,11 @@ BY_THEMSELVES = {"kms_usage", "iam_credential_report", "iam_credential_report_pa
 
 
 def state(server: Server) -> dict[str, list[Any]]:
-    """All rows of IAM and KMS, without when keys and roles were last used."""
+    """All rows of IAM, KMS and AWS WAF, without when keys and roles were last used."""
     database = sqlite3.connect(f"file:{server.data_dir / 'garrison.db'}?mode=ro", uri=True)
     try:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        wanted = [name for name in tables if name.startswith(("iam_", "kms_")) and name not in BY_THEMSELVES]
+        wanted = [name for name in tables if name.startswith(("iam_", "kms_", "waf_")) and name not in BY_THEMSELVES]
         # Uses are written down once a second by themselves, whatever the call that is looked at.
         columns = {
             "iam_access_key": "access_key_id, owner_id, status",

@@ -29,7 +29,6 @@ MOST: Final = 5000
 """WCUs of a web ACL or rule group (AWS WAF Developer Guide, "AWS WAF quotas")."""
 NOT_STORED: Final = ("Name", "Scope", "Id", "LockToken", "Tags")
 REFERENCE: Final = "A reference in your rule statement is not valid."
-_GROUPS: Final = frozenset({"RuleGroupReferenceStatement"})
 
 
 @cache
