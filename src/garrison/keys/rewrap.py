@@ -34,11 +34,11 @@ class Sealed:
 
     table: str
     key: tuple[str, ...]
-    """The primary key's columns, texts all of them."""
+    """The primary key's columns."""
     column: str
     purpose: str
     associated: tuple[str, ...]
-    """The columns whose texts, joined by slashes, are bound to the blob."""
+    """The columns, or expressions, whose texts, joined by slashes, are bound to the blob."""
 
 
 _PROVIDER = (
@@ -64,6 +64,8 @@ COLUMNS = (
     Sealed("iam_outbound_key", ("account", "key_id"), "sealed", "web-token-key", ("account", "key_id")),
     Sealed("iam_saml_private_key", ("account", "provider", "key_id"), "sealed", "saml-private-key", ("account", _PROVIDER)),
     Sealed("signin_session", ("session_id",), "stands_for", "signin-grant", ("session_id",)),
+    Sealed("iam_delegation_topic", ("topic_arn",), "secret", "delegation-topic", ("topic_arn",)),
+    Sealed("iam_delegation_notice", ("position",), "body", "delegation-notice", ("topic_arn || ' ' || CAST(position AS TEXT)",)),
     Sealed("waf_token_key", ("key_id",), "sealed", "waf-token-key", ("key_id",)),
     Sealed("kms_xks_credential", ("access_key_id",), "sealed", "kms-xks-credential", ("access_key_id",)),
 )
