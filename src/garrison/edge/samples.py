@@ -17,6 +17,7 @@ from garrison.core.ports import Transaction
 from garrison.edge.inspect import RateRule, Rates, Verdict, WebRequest
 from garrison.edge.inspect.request import parse_ip
 from garrison.edge.inspect.verdict import DEFAULT_ACTION, Action, TokenAnswer
+from garrison.edge.privacy import METHOD, PATH, Privacy, shown_header, shown_query
 
 KEPT: Final = 3 * 3600
 """Seconds that samples and counts are kept."""
@@ -39,24 +40,28 @@ ALL: Final = "ALL"
 VALUE: Final = 2048
 """Characters of a header's value that a sample keeps."""
 HEADERS: Final = 200
-REDACTED: Final = "REDACTED"
-_SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"x-amz-security-token", b"x-api-key"})
-"""Headers that carry credentials: a sample is read by more people than those who may act as the client."""
+UNMASKED: Final = Privacy()
+"""Only credentials are masked."""
 _STATUS: Final[Mapping[Action, int]] = {Action.BLOCK: 403, Action.CAPTCHA: 405, Action.CHALLENGE: 202}
 _BOT: Final = "awswaf:managed:aws:bot-control:bot:"
 
 
-def record(request: WebRequest, verdict: Verdict, action: Action, rule_in_group: str | None = None) -> dict[str, Any]:
-    """A ``SampledHTTPRequest`` without its weight, for a rule that did ``action``."""
+def record(
+    request: WebRequest, verdict: Verdict, action: Action, rule_in_group: str | None = None, masks: Privacy = UNMASKED
+) -> dict[str, Any]:
+    """A ``SampledHTTPRequest`` without its weight, for a rule that did ``action``.
+
+    ``masks`` are the web ACL's: its data protection counts for samples as for logs.
+    """
     deciding = action is verdict.action
     found: dict[str, Any] = {
         "Request": {
             "ClientIP": request.source_ip,
             "Country": request.country or "-",
-            "URI": request.target.decode("utf-8", "replace")[:VALUE],
-            "Method": request.method,
+            "URI": _uri(request, masks),
+            "Method": masks.shown(METHOD, request.method),
             "HTTPVersion": request.http_version,
-            "Headers": [_header(name, value) for name, value in request.headers[:HEADERS]],
+            "Headers": [_header(name, value, masks) for name, value in request.headers[:HEADERS]],
         },
         "Timestamp": request.time,
         "Action": str(action),
@@ -77,9 +82,18 @@ def record(request: WebRequest, verdict: Verdict, action: Action, rule_in_group:
     return found
 
 
-def _header(name: bytes, value: bytes) -> dict[str, str]:
-    shown = REDACTED if name.lower() in _SECRET else value.decode("utf-8", "replace")[:VALUE]
-    return {"Name": name.decode("latin-1"), "Value": shown}
+def _header(name: bytes, value: bytes, masks: Privacy) -> dict[str, str]:
+    title = name.decode("latin-1")
+    return {"Name": title, "Value": shown_header(title, _text(value), masks)}
+
+
+def _uri(request: WebRequest, masks: Privacy) -> str:
+    path = masks.shown(PATH, _text(request.path))
+    return f"{path}?{shown_query(_text(request.query), masks)}" if b"?" in request.target else path
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")[:VALUE]
 
 
 def _answer(answer: TokenAnswer) -> dict[str, Any]:
@@ -130,8 +144,16 @@ class Batch:
         self._told: dict[str, tuple[list[str], float]] = {}
         self._pruned = 0
 
-    def add(self, web_acl: str, own_metric: str, request: WebRequest, verdict: Verdict, silent: Collection[str] = ()) -> None:
-        """One inspected request. ``own_metric`` is the web ACL's, ``silent`` what :func:`silent` says of it."""
+    def add(  # noqa: PLR0913 - a request, its verdict, and what is known of its web ACL
+        self,
+        web_acl: str,
+        own_metric: str,
+        request: WebRequest,
+        verdict: Verdict,
+        silent: Collection[str] = (),
+        masks: Privacy = UNMASKED,
+    ) -> None:
+        """One inspected request. ``own_metric`` and ``masks`` are the web ACL's, ``silent`` what :func:`silent` says of it."""
         slot = int(request.time // SLOT)
         last = len(verdict.metrics) - 1 if verdict.rule == DEFAULT_ACTION else -1
         for index, (metric, action) in enumerate(verdict.metrics):
@@ -139,10 +161,10 @@ class Batch:
             name = DEFAULT_ACTION if index == last and metric == own_metric else metric
             self._count(web_acl, name, action, slot)
             if name not in silent and metric not in silent:
-                self._keep(web_acl, name, slot, request, verdict, action)
+                self._keep((web_acl, name, slot), request, verdict, action, masks)
         self._count(web_acl, ALL, verdict.action, slot)
         if ALL not in silent:
-            self._keep(web_acl, ALL, slot, request, verdict, verdict.action)
+            self._keep((web_acl, ALL, slot), request, verdict, verdict.action, masks)
         self._path(web_acl, request, verdict)
 
     def limit(self, rules: Iterable[RateRule], rates: Rates, now: float) -> None:
@@ -178,14 +200,14 @@ class Batch:
         key = web_acl, metric, str(action), slot
         self._counts[key] = self._counts.get(key, 0) + 1
 
-    def _keep(self, web_acl: str, metric: str, slot: int, request: WebRequest, verdict: Verdict, action: Action) -> None:
-        few = self._few.setdefault((web_acl, metric, slot), _Few())
+    def _keep(self, key: tuple[str, str, int], request: WebRequest, verdict: Verdict, action: Action, masks: Privacy) -> None:
+        few = self._few.setdefault(key, _Few())
         place = few.place(self._random)
         if place is None:
             return
         if few.kept is None:
             few.kept = []
-        made = record(request, verdict, action, _within(verdict, metric))
+        made = record(request, verdict, action, _within(verdict, key[1]), masks)
         if place == len(few.kept):
             few.kept.append(made)
         else:

@@ -10,6 +10,7 @@ import pytest
 from garrison.edge import samples
 from garrison.edge.inspect import Action, Verdict, WebRequest
 from garrison.edge.inspect.verdict import TokenAnswer
+from garrison.edge.privacy import privacy
 from garrison.edge.samples import Batch
 from garrison.keys.keyring import Keyring
 from garrison.store import Store, open_store
@@ -115,6 +116,23 @@ def test_credentials_and_long_values_are_not_kept():
     assert values["X-Bytes"] == "\ufffd"
     many = tuple((b"n%d" % number, b"") for number in range(1000))
     assert len(samples.record(seen(headers=many), verdict(), Action.ALLOW)["Request"]["Headers"]) == samples.HEADERS
+
+
+def test_arguments_that_carry_credentials_and_what_a_web_acl_protects_are_masked():
+    asked = seen("/login?user=ann&password=secret&page=1", headers=((b"X-Tenant", b"blue"), (b"Cookie", b"a=1; theme=dark")))
+    shown = samples.record(asked, verdict(), Action.ALLOW)["Request"]
+    assert shown["URI"] == "/login?user=ann&password=REDACTED&page=1"
+
+    def protect(kind: str, *keys: str) -> dict[str, object]:
+        return {"Field": {"FieldType": kind, "FieldKeys": list(keys)}, "Action": "SUBSTITUTION"}
+
+    protected = [protect("SINGLE_HEADER", "x-tenant"), protect("SINGLE_QUERY_ARGUMENT", "user")]
+    masks = privacy({"DataProtectionConfig": {"DataProtections": protected}}, (), "111122223333")
+    shown = samples.record(asked, verdict(), Action.ALLOW, None, masks)["Request"]
+    assert shown["URI"] == "/login?user=REDACTED&password=REDACTED&page=1"
+    assert [each["Value"] for each in shown["Headers"]] == ["REDACTED", "REDACTED"]
+    whole = privacy({"DataProtectionConfig": {"DataProtections": [protect("QUERY_STRING")]}}, (), "111122223333")
+    assert samples.record(asked, verdict(), Action.ALLOW, None, whole)["Request"]["URI"] == "/login?REDACTED"
 
 
 def test_a_record_tells_of_tokens_and_overrides():

@@ -19,7 +19,7 @@ import msgspec
 from garrison.core.arn import parse_arn
 from garrison.edge.destinations import destination
 from garrison.edge.inspect import Verdict, WebRequest
-from garrison.edge.proxy.privacy import Privacy, privacy
+from garrison.edge.privacy import Privacy, privacy
 from garrison.edge.proxy.records import record
 
 LOG = logging.getLogger("garrison.edge")

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from garrison.core.arn import parse_arn
+from garrison.edge import privacy
 from garrison.edge.inspect import Action, GroupResult, MatchDetail, RateResult, RuleMatch, Verdict, WebRequest
 from garrison.edge.inspect.verdict import TokenAnswer
-from garrison.edge.proxy import privacy
-from garrison.edge.proxy.privacy import Privacy, masked_pairs
+from garrison.edge.privacy import Privacy, shown_header, shown_query
 
 LABELS: Final = 100
 HEADERS: Final = 200
@@ -203,13 +203,12 @@ def _token(answer: TokenAnswer) -> Record:
 
 
 def _request(request: WebRequest, masks: Privacy) -> Record:
-    arguments = masked_pairs(_text(request.query), "&", lambda name, value: masks.shown(privacy.ARGUMENT, value, name))
     found: Record = {
         "clientIp": request.source_ip,
         "country": request.country or "-",
         "headers": [_header(name, value, masks) for name, value in request.headers[:HEADERS]],
         "uri": masks.shown(privacy.PATH, _text(request.path)),
-        "args": masks.shown(privacy.QUERY, arguments),
+        "args": shown_query(_text(request.query), masks),
         "httpVersion": request.http_version,
         "httpMethod": masks.shown(privacy.METHOD, request.method),
         "requestId": request.request_id,
@@ -220,7 +219,5 @@ def _request(request: WebRequest, masks: Privacy) -> Record:
 
 
 def _header(name: bytes, value: bytes, masks: Privacy) -> Record:
-    title, text = name.decode("latin-1"), _text(value)
-    if title.lower() == "cookie" and masks.has(privacy.COOKIE):
-        return {"name": title, "value": masked_pairs(text, ";", lambda key, own: masks.shown(privacy.COOKIE, own, key))}
-    return {"name": title, "value": masks.shown(privacy.HEADER, text, title)}
+    title = name.decode("latin-1")
+    return {"name": title, "value": shown_header(title, _text(value), masks)}

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from garrison.core.arn import parse_arn
 from garrison.edge.inspect import Verdict, WebRequest
 from garrison.edge.inspect.verdict import DEFAULT_ACTION
+from garrison.edge.privacy import Privacy, privacy
 from garrison.edge.proxy.logbook import LogBook
 from garrison.edge.proxy.policies import Policy
 from garrison.edge.samples import Batch, silent
@@ -35,6 +37,7 @@ class Watcher:
     _metric: str = ""
     _arn: str = ""
     _silent: frozenset[str] = frozenset()
+    _masks: Privacy = field(default_factory=Privacy)
     _lost: int = 0
 
     def saw(self, policy: Policy, request: WebRequest, verdict: Verdict, seconds: float) -> None:
@@ -48,7 +51,7 @@ class Watcher:
         for metric, action in verdict.metrics:
             counts["rules", name, DEFAULT_ACTION if metric == self._metric else metric, action] += 1
         if self.batch is not None:
-            self.batch.add(self._arn, self._metric, request, verdict, self._silent)
+            self.batch.add(self._arn, self._metric, request, verdict, self._silent, self._masks)
         if self._book is not None:
             self._book.add(request, verdict)
 
@@ -60,6 +63,7 @@ class Watcher:
         self._arn, self._name = str(document["ARN"]), str(document["Name"])
         self._metric = str((document.get("VisibilityConfig") or {}).get("MetricName") or self._name)
         self._silent = silent(document)
+        self._masks = privacy(document, (), parse_arn(self._arn).account)
         self._count_lost()
         self._book, self._lost = self.open_book(policy), 0
 

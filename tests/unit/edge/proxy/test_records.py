@@ -13,8 +13,8 @@ import pytest
 from garrison.edge.inspect import Action, GroupResult, MatchDetail, RateResult, RuleKind, RuleMatch, Verdict, WebRequest
 from garrison.edge.inspect.verdict import Response, TokenAnswer
 from garrison.edge.listeners import listener_arn
+from garrison.edge.privacy import Privacy, privacy
 from garrison.edge.proxy.logbook import LineFile, LogBook, kept, log_book, writer_of
-from garrison.edge.proxy.privacy import Privacy, privacy
 from garrison.edge.proxy.records import record
 
 ARN = "arn:aws:wafv2:us-east-1:111122223333:regional/webacl/shop/4eede063-e611-44f5-b357-ffc9d7b7fed5"

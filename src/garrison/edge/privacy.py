@@ -1,4 +1,4 @@
-"""What a log record does not show: credentials, redacted fields of a logging configuration, and a web ACL's data protection.
+"""What log records and samples do not show: credentials, redacted fields of a log, and what a web ACL protects.
 
 Sources: AWS WAF Developer Guide, "Data protection": substitution puts ``REDACTED``, hashing the Base64 of the SHA-256 of account
 number and content, in the place of a field, of what matched in it and of a rate's key, unless these two are excepted; API
@@ -114,3 +114,16 @@ def masked_pairs(text: str, separator: str, mask: Callable[[str, str], str]) -> 
         name, equals, value = part.partition("=")
         found.append(f"{name}={mask(name.strip(), value)}" if equals else part)
     return separator.join(found)
+
+
+def shown_header(name: str, value: str, masks: Privacy) -> str:
+    """A header's value as it is shown; of cookies each by its own name, where a web ACL protects some by theirs."""
+    if name.lower() == "cookie" and masks.has(COOKIE):
+        return masked_pairs(value, ";", lambda key, own: masks.shown(COOKIE, own, key))
+    return masks.shown(HEADER, value, name)
+
+
+def shown_query(query: str, masks: Privacy) -> str:
+    """A query string as it is shown: whole, after each argument by its name."""
+    arguments = masked_pairs(query, "&", lambda name, value: masks.shown(ARGUMENT, value, name))
+    return masks.shown(QUERY, arguments)
