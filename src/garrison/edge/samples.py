@@ -144,7 +144,7 @@ class Batch:
         self._told: dict[str, tuple[list[str], float]] = {}
         self._pruned = 0
 
-    def add(  # noqa: PLR0913 - a request, its verdict, and what is known of its web ACL
+    def add(
         self,
         web_acl: str,
         own_metric: str,
