@@ -90,6 +90,8 @@ class Settings:
     """Certificate authorities, PEM, that OpenID Connect issuers are trusted by, beside those of the system."""
     oidc_loopback: bool = False
     """Take OpenID Connect issuers at `http://` addresses of this machine."""
+    waf_lists: Path | None = None
+    """The directory that `garrison protect --lists` takes: rules imported there are a managed rule group of AWS WAF's API too."""
 
     @property
     def database(self) -> str | Path:

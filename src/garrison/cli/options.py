@@ -46,6 +46,7 @@ _HELP = {
     "hsm_clusters": "TOML file: the PKCS#11 token of each CloudHsmClusterId.",
     "oidc_keys": "URL=PATH, comma-separated: JWKS files of OpenID Connect issuers that are not asked.",
     "oidc_authorities": "Certificate authorities, PEM, that OpenID Connect issuers are trusted by, beside the system's.",
+    "waf_lists": "What `protect --lists` takes: rules imported there are a managed rule group of the API too.",
     "oidc_loopback": "Take OpenID Connect issuers at http:// addresses of this machine.",
 }
 

@@ -31,12 +31,22 @@ NOT_STORED: Final = ("Name", "Scope", "Id", "LockToken", "Tags")
 REFERENCE: Final = "A reference in your rule statement is not valid."
 
 
+_imported: list[ManagedGroup] = []
+
+
+def tell_of(groups: Sequence[ManagedGroup]) -> None:
+    """Know of managed rule groups of other vendors, in this process from now on."""
+    if groups or _imported:
+        _imported[:] = groups
+        catalog.cache_clear()
+
+
 @cache
 def catalog() -> Catalog:
     """The managed rule groups as this service tells of them: without lists, which change no name and no capacity."""
     from garrison.edge.inspect.managed.catalog import Catalog  # noqa: PLC0415 - its detectors cost a tenth of a start
 
-    return Catalog(compiled=False)
+    return Catalog(compiled=False, imported=_imported)
 
 
 def settings(req: msgspec.Struct) -> dict[str, Any]:

@@ -24,6 +24,7 @@ ADVANCED: Final = frozenset(
     }
 )
 """Groups with settings of their own (``ManagedRuleGroupConfigs``)."""
+IMPORTED: Final = "Rules that were imported from a directory of the operator."
 
 
 @operation("wafv2", resource="*", read=True)
@@ -32,9 +33,16 @@ def list_available_managed_rule_groups(
 ) -> api.ListAvailableManagedRuleGroupsResponse:
     """The managed rule groups, by name."""
     pager = Pager(ctx, req, checked_scope(ctx, req.scope))
-    page, marker = pager.cut([name for name in sorted(documents.catalog().names) if name > pager.after], str)
+    imported = {each.name: each for each in documents.catalog().imported}
+    names = sorted({*documents.catalog().names, *imported})
+    page, marker = pager.cut([name for name in names if name > pager.after], str)
     shown = [
-        api.ManagedRuleGroupSummary(vendor_name=VENDOR, name=name, versioning_supported=True, description=DESCRIPTIONS[name])
+        api.ManagedRuleGroupSummary(
+            vendor_name=imported[name].vendor if name in imported else VENDOR,
+            name=name,
+            versioning_supported=name not in imported,
+            description=DESCRIPTIONS.get(name, IMPORTED),
+        )
         for name in page
     ]
     return api.ListAvailableManagedRuleGroupsResponse(managed_rule_groups=shown, next_marker=marker)
@@ -49,12 +57,12 @@ def list_available_managed_rule_group_versions(
     Raises WAFNonexistentItemException.
     """
     pager = Pager(ctx, req, checked_scope(ctx, req.scope), req.vendor_name, req.name)
-    documents.managed_group(req.vendor_name, req.name)
-    page, marker = pager.cut([name for name in documents.catalog().versions(req.name) if name > pager.after], str)
+    group = documents.managed_group(req.vendor_name, req.name)
+    versions = documents.catalog().versions(req.name) if req.vendor_name == VENDOR else (group.version,)
+    page, marker = pager.cut([name for name in versions if name > pager.after], str)
     shown = [api.ManagedRuleGroupVersion(name=name) for name in page]
-    return api.ListAvailableManagedRuleGroupVersionsResponse(
-        versions=shown, current_default_version=DEFAULT_VERSION, next_marker=marker
-    )
+    default = DEFAULT_VERSION if req.vendor_name == VENDOR else group.version
+    return api.ListAvailableManagedRuleGroupVersionsResponse(versions=shown, current_default_version=default, next_marker=marker)
 
 
 @operation("wafv2", resource="*", read=True)

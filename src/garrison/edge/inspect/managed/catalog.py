@@ -54,6 +54,8 @@ class Catalog:
         )
         self._groups = {(each.name, f"Version_{version}.0"): each.group(version) for each in builders for version in VERSIONS}
         self._imported = {(each.vendor, each.name): each for each in imported}
+        self.imported = tuple(imported)
+        """The groups of other vendors."""
         self.names = tuple(each.name for each in builders)
         """The names of the groups, all of the vendor ``AWS``."""
 
