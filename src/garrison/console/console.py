@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from garrison.console import authorize, credentials, home, saml, sign_in, sign_in_tokens, sign_ins
+from garrison.console import authorize, credentials, delegation, home, saml, sign_in, sign_in_tokens, sign_ins
 from garrison.console.answers import redirect, static
 from garrison.console.calls import Calls
 from garrison.console.site import Site
@@ -56,6 +56,8 @@ _ROUTES: Mapping[tuple[str, str], _Route] = {
     ("POST", "/_console/mfa/key"): _Route(credentials.key, signed_in=True),
     ("GET", "/_console/sessions"): _Route(sign_ins.listed, signed_in=True),
     ("POST", "/_console/sessions"): _Route(sign_ins.ended, signed_in=True),
+    ("GET", delegation.PATH): _Route(delegation.shown),
+    ("POST", delegation.PATH): _Route(delegation.step, signed_in=True),
     ("GET", authorize.PATH): _Route(authorize.form),
     ("POST", authorize.PATH): _Route(authorize.allow),
     ("GET", CONFIRMATION): _Route(authorize.confirmation),

@@ -88,10 +88,11 @@ def _made(site: Site, visit: Visit, fields: dict[str, str]) -> str:
         _refuse("The credentials are not valid.", 403)
     if not hmac.compare_digest(credential.secret.encode(), secret.encode("utf-8", "replace")):
         _refuse("The credentials are not valid.", 403)
+    if grant.delegation:
+        # A session of this one's own length would outlast what was delegated.
+        _refuse("The credentials were delegated to a partner, and open no console.", 403)
     if grant.kind not in {"assume-role", "federation-token"}:
         _refuse("The credentials must be of AssumeRole or GetFederationToken.", 400)
-    if grant.delegation:
-        _refuse("The credentials were delegated to a partner, and open no console.", 403)
     ends = _ends(site, fields.get("SessionDuration", ""), credential, grant, visit.now)
     made = _Token(key, grant, ends, visit.now + TOKEN_SECONDS, site.random(16))
     return site.sealer.seal(_PURPOSE, msgspec.msgpack.encode(made)).hex()

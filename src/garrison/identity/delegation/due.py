@@ -29,7 +29,10 @@ Send = Callable[[Notice, bytes, float], None]
 
 
 def due_delegations(store: Store, sealer: Sealer, now: float, *, random: Random = system_random, send: Send = deliver) -> None:
-    """One round. Raises StoreUnavailable."""
+    """One round. Each step is committed by itself: nobody waits for the store while a partner is waited for.
+
+    Raises StoreUnavailable.
+    """
     expire(store, sealer, now, random)
     until = time.monotonic() + ROUND_SECONDS
     failing: set[str] = set()
@@ -54,9 +57,11 @@ def expire(store: Store, sealer: Sealer, now: float, random: Random = system_ran
                 requests.write(tx, gone)
                 if row.state in OPEN:
                     notices.state_changed(tx, sealer, gone, random)
+        store.commit()
     if notices.has_older(store.reading(), now - WAITING_SECONDS):
         with store.writing() as tx:
             notices.forget(tx, now - WAITING_SECONDS)
+        store.commit()
 
 
 def _sent(store: Store, sealer: Sealer, notice: Notice, now: float, send: Send) -> bool:
@@ -68,7 +73,9 @@ def _sent(store: Store, sealer: Sealer, notice: Notice, now: float, send: Send) 
         pause = min(FIRST_PAUSE * 2.0 ** min(notice.attempts, 20), LONGEST_PAUSE)
         with store.writing() as tx:
             notices.failed(tx, notice, now + pause if now - notice.created < GIVE_UP_SECONDS else None)
+        store.commit()
         return False
     with store.writing() as tx:
         notices.delivered(tx, notice)
+    store.commit()
     return True

@@ -44,11 +44,13 @@ def _list(value: str | list[str]) -> list[str]:
 
 
 def _one(ctx: Context, inputs: PolicyInputs, action: str, resource: str) -> Answer:
-    if "*" in action or "?" in action:
-        return "UNSURE"
     target = Target(resource, ctx.account)
     context = global_context(ctx.principal, ctx.call, now=ctx.now, region=ctx.region, target=target, extra={}, place=None)
     decision = authorize(Request(action, resource, ctx.account, ctx.principal, context), inputs)
+    if "*" in action or "?" in action:
+        # As it is written it is within what allows all of it; any Deny may be of a part.
+        whole = decision.allowed and not any(_denies(level) for level in _levels(inputs))
+        return "ALLOWED" if whole else "UNSURE"
     if decision.outcome == "explicitDeny" and not any(each.conditions for each in decision.matched):
         return "DENIED"
     conditional = any(_conditions(level, action) for level in _levels(inputs))
@@ -60,6 +62,10 @@ def _one(ctx: Context, inputs: PolicyInputs, action: str, resource: str) -> Answ
 def _levels(inputs: PolicyInputs) -> tuple[PolicySet, ...]:
     boundary = () if inputs.boundary is None else (inputs.boundary,)
     return (inputs.identity, *boundary, *inputs.sessions, *inputs.scps, *inputs.scopes)
+
+
+def _denies(policies: PolicySet) -> bool:
+    return any(each.deny for policy in policies.policies for each in policy.statements)
 
 
 def _conditions(policies: PolicySet, action: str, *, deny: bool = False) -> bool:

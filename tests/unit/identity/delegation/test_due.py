@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from garrison.config import load_settings
 from garrison.identity.delegation import due
 from garrison.identity.delegation.delivery import NotDeliveredError
 from garrison.identity.delegation.due import FIRST_PAUSE, GIVE_UP_SECONDS, LONGEST_PAUSE, due_delegations
 from garrison.identity.delegation.notices import Notice
-from tests.support.delegation import PARTNER, TOPIC, Delegating
+from tests.support.delegation import PARTNER, TOPIC, Delegating, refusal
 from tests.support.house import House
+from tests.support.postgres import Cluster
 
 SECOND = f"arn:aws:sns:us-east-1:{PARTNER}:second"
 
@@ -123,3 +126,27 @@ def test_messages_without_a_url_wait_for_the_operator(house: House):
     sender = Sender()
     at(world, 0, sender)
     assert (sender.sent, kept(world)) == ([], 4)
+
+
+def test_a_whole_delegation_on_postgresql(cluster: Cluster, tmp_path: Path):
+    settings = load_settings({"data_dir": str(tmp_path / "data"), "store": cluster.database()}, {"GARRISON_CONFIG": ""})
+    house = House(settings)
+    try:
+        world = Delegating(house, topics={TOPIC: {"url": "https://partner.com/hook"}}, single_use=True)
+        token = world.release()
+        key = world.trade(token)
+        assert house.client("iam", key).list_users()["Users"]
+        assert refusal(house.client("sts", world.key).get_delegated_access_token, TradeInToken=token) == "AccessDenied"
+        listed = house.client("iam").list_delegation_requests()["DelegationRequests"]
+        assert [each["State"] for each in listed] == ["FINALIZED"]
+        sender = Sender()
+        sender.failing = {TOPIC}
+        at(world, 0, sender)
+        sender.failing = set()
+        at(world, FIRST_PAUSE, sender)
+        assert [text for _, text in sender.sent] == STEPS
+        at(world, 40 * 86_400, sender)
+        assert house.client("iam").list_delegation_requests()["DelegationRequests"] == []
+        assert refusal(house.client("iam", key).list_users) == "InvalidClientTokenId"
+    finally:
+        house.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 
 from garrison.core.ids import system_random
 from garrison.identity.delegation import partners
+from garrison.identity.delegation.delivery import signature
 from garrison.identity.delegation.partners import Registration, RegistrationError
 from garrison.keys.keyring import Keyring
 from garrison.store import Store, open_store
 from tests.support.delegation import BOUNDARY, DOMAIN, PARTNER, TOPIC, registration
+from tests.support.needs import ROOT
 
 ELSE = "111122223333"
 
@@ -152,3 +155,18 @@ def test_what_is_no_json_is_no_registration():
         with pytest.raises(RegistrationError):
             partners.read(text)
     assert read(topics={TOPIC: {"url": "http://127.0.0.1:8080/hook"}}).topics[TOPIC].url
+
+
+def test_the_how_to_page_is_registered_as_it_stands(store: Store):
+    page = (ROOT / "docs" / "how-to" / "delegate-access.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r'^```json title="partner.json"\n(.*?)^```$', page, re.MULTILINE | re.DOTALL)
+    found = partners.read(block.encode())
+    with store.writing() as tx:
+        partners.register(tx, SEALER, found, system_random)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - what the page shows
+    header = signature(b"secret", b"body", 1000)
+    assert names["is_genuine"]("secret", header, b"body", 1001.0)
+    assert not names["is_genuine"]("secret", header, b"other", 1001.0)
+    assert not names["is_genuine"]("secret", header, b"body", 2000.0)
