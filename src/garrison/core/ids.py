@@ -18,11 +18,17 @@ system_random: Random = os.urandom
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _SECRET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # noqa: S105 - the alphabet of secrets, not one
 _SECRET_LENGTH = 40
+# Written out once: the ids and secrets of a role's credentials are made anew for each session.
+_BASE32_OF_BYTES = bytes(ord(_BASE32[byte & 31]) for byte in range(256))
+_SECRET_OF_BYTES = bytes(ord(_SECRET[byte & 63]) for byte in range(256))
+_BASE32_PAIRS = [first + second for first in _BASE32 for second in _BASE32]
+"""Two characters for each 10 bits."""
+_PAIRS_OF_80_BITS = range(70, -10, -10)
 
 
 def unique_id(prefix: str, random: Random = system_random, length: int = 17) -> str:
     """An IAM unique id: ``AIDA`` + 17 characters of base32 (21 in all), ``AKIA`` + 16 for access keys."""
-    return prefix + "".join(_BASE32[byte & 31] for byte in random(length))
+    return prefix + random(length).translate(_BASE32_OF_BYTES).decode()
 
 
 def uuid4(random: Random = system_random) -> str:
@@ -57,12 +63,12 @@ def access_key_id(prefix: str, account: str, random: Random = system_random) -> 
     any key, AWS's own included, is read off the id without a look-up (sts:GetAccessKeyInfo).
     """
     bits = (1 << 79) | (int(account) << 39) | (int.from_bytes(random(5)) >> 1)
-    return prefix + base64.b32encode(bits.to_bytes(10)).decode()
+    return prefix + "".join([_BASE32_PAIRS[bits >> shift & 1023] for shift in _PAIRS_OF_80_BITS])
 
 
 def secret_access_key(random: Random = system_random) -> str:
     """A secret access key: 40 characters of 6 bits each, 240 bits."""
-    return "".join(_SECRET[byte & 63] for byte in random(_SECRET_LENGTH))
+    return random(_SECRET_LENGTH).translate(_SECRET_OF_BYTES).decode()
 
 
 def account_of_access_key(key: str) -> str:

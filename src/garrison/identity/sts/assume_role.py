@@ -77,15 +77,16 @@ def assume_role_keys(ctx: Context, req: api.AssumeRoleRequest) -> Keys:
 
 def assume_role_checks(ctx: Context, req: api.AssumeRoleRequest) -> Sequence[Check]:
     """Tags and a source identity are permissions of their own, in the trust policy too."""
-    keys = assume_role_keys(ctx, req)
-    target = role_target(ctx, req)
-    checks = []
     session = ctx.principal.session
+    further = []
     if req.tags or req.transitive_tag_keys or (session is not None and session.transitive_tags):
-        checks.append(Check("sts:TagSession", target, keys))
+        further.append("sts:TagSession")
     if _source_identity(ctx, req):
-        checks.append(Check("sts:SetSourceIdentity", target, keys))
-    return checks
+        further.append("sts:SetSourceIdentity")
+    if not further:
+        return ()
+    target, keys = role_target(ctx, req), assume_role_keys(ctx, req)
+    return [Check(action, target, keys) for action in further]
 
 
 @operation("sts", resource=role_target, context=assume_role_keys, checks=assume_role_checks, read=True, writes=uses_code)

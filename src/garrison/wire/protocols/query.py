@@ -83,6 +83,9 @@ def tree(parameters: Mapping[str, str]) -> dict[str, Node]:
     """Parameters by the parts of their dotted names. Raises CommonError("malformed") for a name of too many parts."""
     root: dict[str, Node] = {}
     for name, value in parameters.items():
+        if "." not in name and name not in root:
+            root[name] = value
+            continue
         parts = name.split(".", MAX_DEPTH)
         if len(parts) > MAX_DEPTH:
             refuse(f"A parameter's name has more than {MAX_DEPTH} parts")

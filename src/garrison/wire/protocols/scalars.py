@@ -8,6 +8,7 @@ import re
 from base64 import b64decode
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 from garrison.core.constraints import INTEGERS, TIMES
 from garrison.wire.protocols.base import refuse
@@ -100,9 +101,15 @@ def format_timestamp(seconds: float, form: str = "iso8601") -> str:
     if form == "rfc822":
         return formatdate(seconds, usegmt=True)
     millis = round(seconds * 1000)
-    moment = datetime.fromtimestamp(millis // 1000, UTC)
-    text = f"{moment.year:04d}-{moment.month:02d}-{moment.day:02d}T{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}"
+    text = _whole_seconds(millis // 1000)
     return f"{text}.{millis % 1000:03d}Z" if millis % 1000 else f"{text}Z"
+
+
+@lru_cache(maxsize=1024)
+def _whole_seconds(seconds: int) -> str:
+    """Kept: what is made now ends at few different times, and each stands in the answer and in its event."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment.year:04d}-{moment.month:02d}-{moment.day:02d}T{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}"
 
 
 def format_number(value: float) -> str:
