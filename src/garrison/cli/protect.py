@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -60,8 +61,12 @@ def protect(url: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     settings = settings_from({name: value for name, value in given.items() if name in _SETTINGS})
     configure_logs(given["log_level"] or "warning")
     try:
+        program = envoy_path() if url is not None else None
         front = _front(url, given)
-        _run(front, given, settings, envoy_path() if url is not None else None)
+        try:
+            _run(front, given, settings, program)
+        finally:
+            shutil.rmtree(front.folder, ignore_errors=True)
     except (ProxyError, PoolError, CallError, ValueError) as error:
         fail(str(error))
     except OSError as error:

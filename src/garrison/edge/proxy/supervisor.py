@@ -10,7 +10,6 @@ import ctypes
 import json
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -228,7 +227,6 @@ class Supervisor:
             os.close(self._lifeline[1])
         for sock in self._sockets:
             sock.close()
-        shutil.rmtree(self.front.folder, ignore_errors=True)
 
     def _end(self, number: int) -> None:
         child = self._children[number]
