@@ -142,7 +142,13 @@ class StorePlace:
 
     def _register(self, front: Front, name: str) -> Keyring:
         listener = Listener(
-            self.arn, name, str(front.listen), str(front.upstream or ""), front.certificate is not None, front.fail_open, time.time()
+            self.arn,
+            name,
+            str(front.listen),
+            str(front.upstream or ""),
+            front.certificate is not None,
+            front.fail_open,
+            time.time(),
         )
         with opened(self._settings) as state:
             token_keys.keep_rotated(state.store, state.keyring, time.time())
