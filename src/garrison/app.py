@@ -31,7 +31,6 @@ from garrison.core.operation import REGISTRY
 from garrison.core.ports import Ports, Transaction
 from garrison.core.principal import Principal
 from garrison.edge.token_keys import keep_rotated
-from garrison.edge.wafv2.documents import tell_of
 from garrison.explaining import told
 from garrison.identity.bootstrap import Accounts, create_account
 from garrison.identity.federation.https import Fetcher
@@ -378,22 +377,8 @@ def issuers(settings: Settings) -> Issuers:
     return Issuers(Fetcher(settings.oidc_authorities, loopback=settings.oidc_loopback), settings.oidc_files)
 
 
-def _tell_of_imported_rules(settings: Settings) -> None:
-    """Let AWS WAF's API know of imported rules. Raises ConfigError where they cannot be read."""
-    if settings.waf_lists is None:
-        tell_of(())
-        return
-    from garrison.edge.crs.group import groups_in  # noqa: PLC0415 - its detectors cost a tenth of a start
-
-    try:
-        tell_of(groups_in(settings.waf_lists, compiled=False))
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
 def build_worker(state: State, slot: int) -> Worker:
     """Put the rooms together for one worker process."""
-    _tell_of_imported_rules(state.settings)
     recorder = Recorder(state.store, state.data_dir, state.keyring, slot)
     principals = Principals(state.store, state.keyring, managed.document)
     ports = Ports(

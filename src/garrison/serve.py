@@ -28,6 +28,7 @@ from garrison.config import ConfigError, Settings
 from garrison.core.errors import CommonError
 from garrison.core.net import is_loopback
 from garrison.edge.token_keys import keep_rotated
+from garrison.edge.wafv2.documents import tell_of
 from garrison.identity.delegation.due import due_delegations
 from garrison.identity.iam.due import due_reports
 from garrison.keys.certificate import ensure_certificate
@@ -100,6 +101,18 @@ def add_certificate(listener: Listener, settings: Settings) -> None:
     listener.tls = (str(cert), str(key))
 
 
+def tell_of_imported_rules(settings: Settings) -> None:
+    """Let AWS WAF's API know of imported rules, in this process and its children. Raises ConfigError."""
+    if settings.waf_lists is None:
+        return
+    from garrison.edge.crs.group import groups_in  # noqa: PLC0415 - its detectors cost a tenth of a start
+
+    try:
+        tell_of(groups_in(settings.waf_lists, compiled=False))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
 def serve(settings: Settings, announce: Callable[[Listener, app.FirstCredentials], None]) -> int:
     """Serve until told to stop; answers the exit status. ``announce`` is called once the socket is open.
 
@@ -108,6 +121,7 @@ def serve(settings: Settings, announce: Callable[[Listener, app.FirstCredentials
     configure_logs(settings.log_level)
     if settings.credentials_file:
         app.check_credentials_file(settings.credentials_file)
+    tell_of_imported_rules(settings)
     app.attestation_roots(settings)  # found out before anything is started
     app.beyond(settings)
     app.issuers(settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -39,6 +39,11 @@ def until(browser: Chromium, selector: str, text: str) -> None:
     WebDriverWait(browser.driver, SECONDS).until(lambda _: text in browser.text(selector), browser.driver.page_source)
 
 
+def settled(browser: Chromium, condition: Callable[[], bool]) -> None:
+    """Wait: the page that comes has the elements of the one that goes."""
+    WebDriverWait(browser.driver, SECONDS).until(lambda _: condition(), browser.driver.page_source)
+
+
 def shown(browser: Chromium) -> str:
     """The puzzle whose picture is shown."""
     return parse_qs(urlsplit(browser.attribute("#picture", "src")).query)["puzzle"][0]
@@ -58,12 +63,13 @@ def test_a_challenge_is_solved_unseen_and_browsing_goes_on(site: Guarded, browse
     assert browser.driver.current_url == address(site, "/shop?x=1&y=%C3%A4#part", host)
     until(browser, "#called", "api 200")
     browser.press("next", "#shop")
-    assert browser.driver.current_url == address(site, "/other?page=2", host)
+    settled(browser, lambda: browser.driver.current_url == address(site, "/other?page=2", host))
+    browser.wait("#order")
     browser.press("order", "#shop")
+    settled(browser, lambda: "POST /order" in site.served)
     browser.open(address(site, "/shop", host))
     browser.wait("#shop")
     assert [each for each in site.pages if "favicon" not in each] == ["GET /shop?x=1&y=%C3%A4"]
-    assert "POST /order" in site.served
     assert not browser.complaints_of_policy()
     cookie = browser.driver.get_cookie(COOKIE)
     assert (cookie["domain"].lstrip("."), cookie["path"], cookie["sameSite"]) == (host, "/", "Lax")

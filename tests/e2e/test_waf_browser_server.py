@@ -86,7 +86,10 @@ def test_a_browser_solves_a_captcha_and_its_token_is_of_the_servers_keys(server:
             browser.press("send", "#shop")
             assert browser.driver.current_url == f"http://localhost:{front.port}/checkout?cart=7"
             browser.press("next", "#shop")
+            eventually(lambda: browser.driver.current_url.endswith("/other?page=2"))
+            browser.wait("#order")
             browser.press("order", "#shop")
+            eventually(lambda: any(b"POST /order" in each for each in application.requests))
             assert not browser.complaints_of_policy()
             token = browser.driver.get_cookie(COOKIE)["value"]
     now = time.time()

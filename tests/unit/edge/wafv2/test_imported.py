@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from garrison.app import _tell_of_imported_rules
 from garrison.config import ConfigError, load_settings
 from garrison.edge.crs.group import group
 from garrison.edge.crs.rules import dump
 from garrison.edge.wafv2 import documents
+from garrison.serve import tell_of_imported_rules
 from tests.support.secrules import bundle, rule
 from tests.support.waf import COUNT, visible
 from tests.support.waf import rule as acl_rule
@@ -72,10 +72,10 @@ def test_a_web_acl_refers_to_it(waf: Waf):
 def test_the_setting_brings_them(waf: Waf, tmp_path: Path):
     (tmp_path / "crs.json").write_bytes(dump(bundle(tmp_path / "rules", RULES)))
     try:
-        _tell_of_imported_rules(load_settings({"waf_lists": str(tmp_path)}))
+        tell_of_imported_rules(load_settings({"waf_lists": str(tmp_path)}))
         assert waf.client.describe_managed_rule_group(**OWASP)["Capacity"] == 1000
         (tmp_path / "crs.json").write_bytes(b"{}")
         with pytest.raises(ConfigError, match="this is no bundle"):
-            _tell_of_imported_rules(load_settings({"waf_lists": str(tmp_path)}))
+            tell_of_imported_rules(load_settings({"waf_lists": str(tmp_path)}))
     finally:
         documents.tell_of(())
