@@ -214,11 +214,15 @@ class Connection:
         closes = b"\r\nconnection: close" in lowered or head.startswith(b"HTTP/1.0")
         if not whole(lowered, rest, ended=not chunk):
             return None
+        self.check(status, rest)
+        self.buffer = b""
+        return status, closes or not chunk
+
+    def check(self, status: int, rest: bytes) -> None:
+        """Raises ConnectionError for an answer that is none of success: what it measures would be another thing."""
         if status != 200:
             msg = f"the server answered {status}: {rest[:400]!r}"
             raise ConnectionError(msg)
-        self.buffer = b""
-        return status, closes or not chunk
 
 
 def whole(head: bytes, rest: bytes, *, ended: bool) -> bool:
