@@ -66,6 +66,9 @@ bench-waf: .build/dev.stamp ## how well the firewall detects; CRS=DIR names the 
 bench-waf-crs: .build/dev.stamp ## imported rules beside libmodsecurity; CRS=DIR as above
 	PYTHONPATH=. $(BIN)/python bench/waf_crs.py --crs "$(CRS)" $(ARGS)
 
+bench-waf-costs: .build/dev.stamp ## what the firewall costs beside nginx with ModSecurity and the Core Rule Set, both of Debian
+	PYTHONPATH=. $(BIN)/python bench/waf_costs.py $(ARGS)
+
 docs: .build/dev.stamp ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
 
