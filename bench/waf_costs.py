@@ -326,8 +326,8 @@ methods and types of the mix.
 nginx with ModSecurity and the Core Rule Set takes {ratio} times the CPU time of Envoy with Garrison. Both block
 `/?id=1' or 1=1-- `.
 
-A web ACL of 100 rules was changed {changes} times under load. A change was in force after {median} ms at the median, after {worst} at
-most; of {sent} requests under way, {broken} were answered otherwise or not at all.
+A web ACL of 100 rules was changed {changes} times under load. A change was in force after {median} ms at the median, {worst} at
+the most; of {sent} requests under way, {broken} were answered otherwise or not at all.
 
 Python {python}, 2 shared cores.
 """
