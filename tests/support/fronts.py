@@ -237,6 +237,11 @@ class Front:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            # In good order, so that it leaves no folder behind; what hangs is killed.
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_SECONDS)
         self.kill()
 
     # Its processes
