@@ -43,7 +43,7 @@ class Told(NamedTuple):
     asked: Sequence[bytes]
     """Instances whose requests elsewhere it wants to hear of: those of the current step and of the one before."""
     asked_whole: Sequence[bytes]
-    """Instances of which it has heard nothing yet: all steps of the window."""
+    """Instances of which it has heard nothing for a step: all steps of the window."""
 
 
 Heard = Mapping[int, Mapping[bytes, int]]
@@ -53,13 +53,15 @@ Heard = Mapping[int, Mapping[bytes, int]]
 class _Instance:
     """The counts of one aggregation instance: of the current step and of six before it, its own and those of others."""
 
-    __slots__ = ("counts", "key", "others", "step")
+    __slots__ = ("counts", "heard", "key", "others", "step")
 
     def __init__(self, key: bytes, step: int) -> None:
         self.key = key
         self.step = step
         self.counts = [0] * (STEPS + 1)
         self.others: list[int] | None = None
+        self.heard = -1
+        """The last step that others told of."""
 
     def advance(self, step: int) -> None:
         """Forget what left the window."""
@@ -75,6 +77,7 @@ class _Instance:
     def hear(self, step: int, count: int) -> None:
         """Take what others counted in a step."""
         self.advance(step)
+        self.heard = max(self.heard, step)
         if self.others is None:
             self.others = [0] * (STEPS + 1)
         passed = self.step - step
@@ -190,8 +193,8 @@ class _Table:
             self.rule,
             step,
             {each: counts for each in (step - 1, step) if (counts := dict(self._counts(largest, each)))},
-            [each.key for each in asked if each.others is not None],
-            [each.key for each in asked if each.others is None],
+            [each.key for each in asked if each.heard >= step - 1],
+            [each.key for each in asked if each.heard < step - 1],
         )
 
     def _counts(self, instances: Sequence[_Instance], step: int) -> Iterator[tuple[bytes, int]]:

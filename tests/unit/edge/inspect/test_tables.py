@@ -73,6 +73,18 @@ def test_what_others_counted_leaves_the_window_too():
     assert not two.hit(b"a", START + 75)
 
 
+def test_what_others_counted_while_one_was_quiet_counts():
+    one, two = nodes(2)
+    for node in (one, two):
+        node.hit(b"a", START)
+        node.share(START)
+    one.hit(b"a", START + 25, 60)
+    one.share(START + 25)
+    two.hit(b"a", START + 55)
+    two.share(START + 55)
+    assert two.table.estimate(RULE, b"a", START + 55) == 63
+
+
 def test_an_inspector_that_starts_again_hears_of_what_it_counted_before():
     one, _ = nodes(2)
     one.hit(b"a", START, 150)
@@ -148,7 +160,7 @@ EVENTS = st.lists(
 
 
 @given(EVENTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_once_all_have_told_each_estimates_what_one_table_would(events: list[tuple[int, bytes, float, int]]):
     three, alone = nodes(3), RateTable()
     now = START
