@@ -45,7 +45,10 @@ class Settings:
     port: int = 4566
     """Port to listen on; 0 takes a free one."""
     public_url: str = ""
-    """Where others reach the server, `https://…`: what issuers of tokens are called by. Without it, where a call came to."""
+    """Where others reach the server, `https://…`: what issuers of tokens are called by, and whether a proxy before it ends TLS.
+
+    Without it, where a call came to.
+    """
     region: str = "us-east-1"
     """The Region that `garrison init` writes into the profile."""
     account: str = ""

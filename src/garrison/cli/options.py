@@ -24,7 +24,7 @@ _HELP = {
     "passphrase_fd": "Open descriptor with the passphrase or PIN.",
     "host": "Address to listen on; anything but loopback needs TLS.",
     "port": "Port to listen on; 0 takes a free one.",
-    "public_url": "Where others reach the server: what issuers of tokens are called by.",
+    "public_url": "Where others reach the server: what issuers are called by; with https://, cookies are for HTTPS alone.",
     "region": "Region for the profile and the credentials file.",
     "account": "The first account's id, at the first start only.",
     "workers": "API processes.",

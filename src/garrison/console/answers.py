@@ -79,7 +79,7 @@ def cookie(call: Call, name: str, value: str) -> Header:
     """A cookie for our own pages alone; it ends with the browser."""
     return (
         "set-cookie",
-        f"{cookie_name(call, name)}={value}; Path=/; HttpOnly; SameSite=Strict{'; Secure' if call.secure else ''}",
+        f"{cookie_name(call, name)}={value}; Path=/; HttpOnly; SameSite=Strict{'; Secure' if call.https else ''}",
     )
 
 
@@ -91,15 +91,20 @@ def no_cookie(call: Call, name: str) -> Header:
 
 def cookie_name(call: Call, name: str) -> str:
     """Over TLS no other host, and nobody without TLS, can set a cookie of this name."""
-    return f"__Host-garrison-{name}" if call.secure else f"garrison-{name}"
+    return f"__Host-garrison-{name}" if call.https else f"garrison-{name}"
 
 
 def _transport(call: Call) -> Sequence[Header]:
     """Names of the loopback are shared with whatever else runs there: nothing is asked of browsers for those."""
-    name = call.host.rpartition("]")[0][1:] if call.host.startswith("[") else call.host.partition(":")[0]
-    if not call.secure or is_loopback(name) or name == "localhost" or name.endswith(".localhost"):
+    if not call.https or is_here(call.host):
         return ()
     return (("strict-transport-security", "max-age=31536000"),)
+
+
+def is_here(host: str) -> bool:
+    """Whether a Host header names the machine that the browser runs on."""
+    name = host.rpartition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
+    return is_loopback(name) or name == "localhost" or name.endswith(".localhost")
 
 
 def _checked(response: Response) -> Response:

@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from garrison.console import authorize, credentials, delegation, home, saml, sign_in, sign_in_tokens, sign_ins
-from garrison.console.answers import redirect, static
+from garrison.console.answers import is_here, redirect, static
 from garrison.console.calls import Calls
 from garrison.console.site import Site
 from garrison.console.visits import HOME, RefusedFormError, Visit
@@ -86,7 +88,15 @@ class Console:
             return None
         if request.header("authorization").startswith("AWS4-") or "X-Amz-Signature=" in request.query:
             return None
-        return self._answer(request, call)
+        return self._answer(request, self._as_sent(call))
+
+    def _as_sent(self, call: Call) -> Call:
+        """The call as the browser made it: over TLS, where a proxy that ends it stands at the address that the operator names.
+
+        A browser on this machine can come past the proxy; over plain HTTP it would not keep a cookie that wants TLS.
+        """
+        fronted = self.site.gateway.ports.public_url.startswith("https://") and not call.secure and not is_here(call.host)
+        return msgspec.structs.replace(call, fronted=True) if fronted else call
 
     def _is_ours(self, request: Request) -> bool:
         path = request.path

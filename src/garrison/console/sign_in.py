@@ -198,7 +198,7 @@ def relying_party(visit: Visit) -> RelyingParty | None:
     """Whom a passkey is made for: a name, of TLS or of this machine; None where browsers would make none."""
     host = visit.call.host.rpartition(":")[0] if ":" in visit.call.host else visit.call.host
     named = bool(host) and not host.startswith("[") and not host.replace(".", "").isdecimal()
-    if not named or (not visit.call.secure and not (host == "localhost" or host.endswith(".localhost") or is_loopback(host))):
+    if not named or (not visit.call.https and not (host == "localhost" or host.endswith(".localhost") or is_loopback(host))):
         return None
     return RelyingParty(host.lower(), visit.origin)
 

@@ -102,7 +102,7 @@ class Visit:
     @property
     def origin(self) -> str:
         """``https://host:port``, as the browser names us."""
-        return f"{'https' if self.call.secure else 'http'}://{self.call.host}"
+        return f"{'https' if self.call.https else 'http'}://{self.call.host}"
 
     @property
     def csrf(self) -> str:

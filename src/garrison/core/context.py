@@ -56,6 +56,13 @@ class Call(Struct, frozen=True):
     """Version and cipher suite of the connection, as OpenSSL names them."""
     proofs: tuple[str, ...] = ()
     """The DPoP headers (RFC 9449) of a request to the token endpoint."""
+    fronted: bool = False
+    """True of a browser's request that a proxy took over TLS. No condition key: whoever is behind the proxy can say the same."""
+
+    @property
+    def https(self) -> bool:
+        """Whether the browser speaks HTTPS, to this server or to a proxy before it."""
+        return self.secure or self.fronted
 
 
 EVENT_ID = "event-id"

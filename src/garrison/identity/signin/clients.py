@@ -69,7 +69,7 @@ def is_own(uri: str, call: Call, path: str) -> bool:
         port = parsed.port
     except ValueError:
         return False
-    if parsed.scheme not in ({"https"} if call.secure else {"https", "http"}) or parsed.path != path or parsed.query:
+    if parsed.scheme not in ({"https"} if call.https else {"https", "http"}) or parsed.path != path or parsed.query:
         return False
     if parsed.fragment or parsed.username is not None or parsed.password is not None or not parsed.hostname:
         return False
