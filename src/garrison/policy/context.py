@@ -22,8 +22,8 @@ Place = Callable[[str], "tuple[str, str] | None"]
 
 
 def fold_keys(keys: Mapping[str, Value]) -> dict[str, Value]:
-    """The same keys lower-cased, as :class:`~garrison.policy.evaluate.Request` wants them."""
-    return _folded(keys)
+    """The same keys lower-cased, as :class:`~garrison.policy.evaluate.Request` wants them; of two the later one counts."""
+    return {key.lower(): value for key, value in keys.items()}
 
 
 class GlobalContext(Mapping[str, Value]):
