@@ -349,7 +349,11 @@ def test_new_material_waits_for_a_rotation_on_demand(kms: Kms, key: api.KeyMetad
         put(kms, key, bytes(32), import_type="NEW_KEY_MATERIAL")
     kms(root(), "RotateKeyOnDemand", key_id=key.key_id)
     details = kms.events[0].service_details or {}
-    assert (details["keyOrigin"], details["previousKeyMaterialId"], details["currentKeyMaterialId"]) == ("EXTERNAL", first, second)
+    assert (details["keyOrigin"], details["previousKeyMaterialId"], details["currentKeyMaterialId"]) == (
+        "EXTERNAL",
+        first,
+        second,
+    )
     assert states(kms, key) == [("NON_CURRENT", "IMPORTED"), ("CURRENT", "IMPORTED")]
     assert metadata(kms, key).current_key_material_id == second
     assert kms(root(), "Decrypt", ciphertext_blob=old).key_material_id == first
