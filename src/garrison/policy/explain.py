@@ -11,6 +11,7 @@ from garrison.policy.principal import Grant
 from garrison.policy.variables import single_text
 
 if TYPE_CHECKING:
+    from garrison.core.principal import Principal
     from garrison.policy.compile import CompiledStatement, Policy, StatementRef
     from garrison.policy.decision import Decision
     from garrison.policy.variables import Value
@@ -59,7 +60,7 @@ class Explanation:
             "outcome": decision.outcome,
             "decidedBy": decision.policy_type,
             "request": {
-                "principal": decision.request.principal.arn or decision.request.principal.service,
+                "principal": _who(decision.request.principal),
                 "action": decision.request.action,
                 "resource": decision.request.resource,
                 "resourceAccount": decision.request.resource_account,
@@ -73,6 +74,11 @@ class Explanation:
     def as_text(self) -> str:
         """Lines for a person: the outcome, then each statement that speaks of the action and why it did or did not apply."""
         return render_explanation(self.as_json())
+
+
+def _who(principal: Principal) -> str:
+    """An ARN, a service, or the provider that vouches for the caller; empty for nobody in particular."""
+    return principal.arn or principal.service or principal.provider
 
 
 def render_explanation(explanation: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ Source: IAM User Guide, "IAM identifiers" and "AWS JSON policy elements: Princip
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from garrison.core.principal import ANONYMOUS, Principal, Session
 
@@ -18,7 +19,8 @@ _SESSION = re.compile(
 )
 _FEDERATED = re.compile(r"arn:aws[a-z-]*:sts::(?P<account>\d{12}):federated-user/(?P<name>[\w+=,.@-]{2,32})", re.ASCII)
 _ROOT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(?P<account>\d{12})(?::root)?", re.ASCII)
-_PROVIDER = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(?:oidc-provider/[\w.:/-]+|saml-provider/[\w.-]+)", re.ASCII)
+_OIDC = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):oidc-provider/[\w.:/-]+", re.ASCII)
+_SAML = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):saml-provider/[\w.-]+", re.ASCII)
 _SERVICE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?", re.ASCII)
 SESSION_NAME = "garrison-policy-test"
 _LONGEST = 2048
@@ -28,7 +30,7 @@ def caller(text: str) -> Principal:
     """The principal of an ARN; a role's is one of its sessions. Raises ValueError.
 
     Also an account's number (its root user), a service principal (``lambda.amazonaws.com``), ``anonymous``, and an identity
-    provider: somebody whom it vouches for, who has no account and no policies, and whose ``name`` is the provider's ARN here.
+    provider: somebody whom it vouches for while a role is assumed, who has no policies. Condition keys tell who that is.
     """
     if len(text) > _LONGEST:
         msg = "a principal's name has at most 2,048 characters"
@@ -37,9 +39,7 @@ def caller(text: str) -> Principal:
         return ANONYMOUS
     if _SERVICE.fullmatch(text):
         return Principal(kind="service", account="", arn="", id="", service=text)
-    if _PROVIDER.fullmatch(text):
-        return Principal(kind="anonymous", account="", arn="", id="", name=text)
-    for form, make in ((_ROOT, _root), (_USER, _user), (_ROLE, _role), (_SESSION, _of_session), (_FEDERATED, _federated)):
+    for form, make in _FORMS:
         found = form.fullmatch(text)
         if found:
             return make(text, found)
@@ -76,5 +76,24 @@ def _federated(text: str, found: re.Match[str]) -> Principal:
     return Principal(kind="federated-user", account=account, arn=text, id=f"{account}:{name}", name=name, session=session)
 
 
+def _web_identity(text: str, found: re.Match[str]) -> Principal:
+    return Principal(kind="web-identity", account=found["account"], arn="", id="", provider=text)
+
+
+def _saml(text: str, found: re.Match[str]) -> Principal:
+    return Principal(kind="saml", account=found["account"], arn="", id="", provider=text)
+
+
 def _session(issuer: str, name: str) -> Session:
     return Session(issued_at=0.0, expires_at=0.0, issuer_arn=issuer, issuer_name=name)
+
+
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Principal]], ...] = (
+    (_ROOT, _root),
+    (_USER, _user),
+    (_ROLE, _role),
+    (_SESSION, _of_session),
+    (_FEDERATED, _federated),
+    (_OIDC, _web_identity),
+    (_SAML, _saml),
+)

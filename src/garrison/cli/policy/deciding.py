@@ -39,6 +39,7 @@ _OF_CALLER = (
     "aws:principaltype",
     "aws:principalisawsservice",
     "aws:principalservicename",
+    FEDERATED_PROVIDER,
 )
 """What is certain of a caller by its name. Everything else a case must say, or the request lacks it."""
 _RCP_ALL = compile_policy(sources.EVERYONE, "rcp", id="RCPFullAWSAccess", name="RCPFullAWSAccess")
@@ -222,8 +223,6 @@ def _context(case: Case, principal: Principal, resource: str, target: Target | N
     found |= {f"aws:principaltag/{key.lower()}": value for key, value in principal.tags.items()}
     found |= {f"aws:resourcetag/{key.lower()}": value for key, value in tags.items()}
     found |= fold_keys(target.keys) if target else {}
-    if principal.kind == "anonymous" and principal.name:
-        found = {FEDERATED_PROVIDER: principal.name}
     context = fold_keys(case.context)
     tagged = [key.partition("/")[2] for key in case.context if key.lower().startswith("aws:requesttag/")]
     if tagged and "aws:tagkeys" not in context:

@@ -33,7 +33,7 @@ def _mark(answer: Answer) -> str:
 
 def _headline(answer: Answer) -> str:
     case = answer.case
-    who = case.principal.arn or case.principal.service or case.principal.name or "anonymous"
+    who = case.principal.arn or case.principal.service or case.principal.provider or "anonymous"
     what = f"{case.name}: {answer.action} on {answer.resource}"
     if answer.faults:
         return f"{what}: {'; '.join(answer.faults)} (as {who}, {case.where})"

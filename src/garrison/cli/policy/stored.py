@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from garrison.cli.policy.reading import FileError
 from garrison.cli.policy.sources import Source, from_policy
 from garrison.core.operation import Target
+from garrison.core.principal import OUTSIDE
 from garrison.explaining import shown_name
 from garrison.identity.iam import managed
 from garrison.identity.principals import Principals
 from garrison.keys.kms.live import LiveKeys
+from garrison.policy import PolicyInputs
 
 if TYPE_CHECKING:
     from garrison.core.principal import Principal
-    from garrison.policy import Decision, PolicyInputs, PolicySet, Value
+    from garrison.policy import Decision, PolicySet, Value
 
 _USER = "SELECT user_id, path, name FROM iam_user WHERE account = ? AND name_folded = ?"
 _ROLE = "SELECT role_id, path, name FROM iam_role WHERE account = ? AND name_folded = ?"
@@ -50,6 +52,8 @@ class Stored:
 
     def inputs(self, principal: Principal) -> PolicyInputs:
         """Identity policies and boundary, and whatever of an organization binds the principal."""
+        if principal.kind in OUTSIDE:
+            return PolicyInputs()
         owner = principal.account
         if principal.kind in {"user", "assumed-role"}:
             owner = principal.id.partition(":")[0]
@@ -81,7 +85,7 @@ class Stored:
         """The condition keys that name the organizations of the caller and of the resource's owner."""
         found: dict[str, Value] = {}
         for account, id_key, paths_key in (
-            (principal.account, "aws:principalorgid", "aws:principalorgpaths"),
+            ("" if principal.kind in OUTSIDE else principal.account, "aws:principalorgid", "aws:principalorgpaths"),
             (owner, "aws:resourceorgid", "aws:resourceorgpaths"),
         ):
             place = self._principals.place(account) if account else None

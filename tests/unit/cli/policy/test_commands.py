@@ -213,6 +213,24 @@ def test_stored_roles_and_their_trust(one: InProcess, garrison: Any, folder: Any
         )
 
 
+def test_a_stored_role_that_trusts_a_provider(one: InProcess, garrison: Any):
+    provider = f"arn:aws:iam::{one.account}:oidc-provider/token.example.com"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {"token.example.com:sub": "build"}},
+    }
+    assert one.iam("CreateRole", None, RoleName="ci", AssumeRolePolicyDocument=json.dumps(policy(statement))).status == 200
+    role = f"arn:aws:iam::{one.account}:role/ci"
+    ask = ("policy", "test", "--stored", "--principal", provider, "--action", "sts:AssumeRoleWithWebIdentity", "--resource", role)
+    done = garrison(*ask, "--context", "token.example.com:sub=build", "--expect", "allowed")
+    assert done.exit_code == 0, done.output
+    done = garrison(*ask, "--context", "token.example.com:sub=other", "--expect", "allowed")
+    assert done.exit_code == 1
+    assert f"as {provider}" in done.stdout
+
+
 def organizations(one: InProcess, operation: str, **members: Any) -> Any:
     answer = one.json("organizations", f"AWSOrganizationsV20161128.{operation}", members)
     assert answer.status == 200, answer.body

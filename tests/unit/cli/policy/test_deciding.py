@@ -171,6 +171,48 @@ def test_whom_an_identity_provider_vouches_for(decided: Any):
     assert decided(**{**ask, "principal": "anonymous"}, context=main)["outcome"] == "implicitDeny"
 
 
+def test_whom_a_saml_provider_vouches_for(decided: Any):
+    """IAM User Guide, "Create a role for SAML 2.0 federation": the trust policy that the console makes."""
+    provider = "arn:aws:iam::111122223333:saml-provider/ExampleCorp"
+    trust = policy(
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": provider},
+            "Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"],
+            "Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}},
+        }
+    )
+    ask = {"principal": provider, "action": "sts:AssumeRoleWithSAML", "resource": ROLE, "resource_policy": trust}
+    audience = {"SAML:aud": "https://signin.aws.amazon.com/saml"}
+    assert decided(**ask, context=audience)["outcome"] == "allowed"
+    assert decided(**ask, context={"SAML:aud": "https://evil.example/saml"})["outcome"] == "implicitDeny"
+    assert decided(**{**ask, "principal": f"{provider}2"}, context=audience)["outcome"] == "implicitDeny"
+    tagged = {**audience, "aws:RequestTag/team": "blue"}
+    assert decided(**{**ask, "action": "sts:TagSession"}, context=tagged)["outcome"] == "allowed"
+    assert decided(**{**ask, "action": "sts:SetSourceIdentity"}, context=audience)["outcome"] == "implicitDeny"
+
+
+@pytest.mark.parametrize("provider", ["oidc-provider/token.actions.githubusercontent.com", "saml-provider/ExampleCorp"])
+def test_who_comes_from_a_provider_is_no_identity_of_its_account(decided: Any, provider: str):
+    """Only the trust policy counts, and what it reads of identities of an account is not there (IAM User Guide, "aws:PrincipalAccount")."""
+    arn = f"arn:aws:iam::111122223333:{provider}"
+    action = "sts:AssumeRoleWithSAML" if provider.startswith("saml") else "sts:AssumeRoleWithWebIdentity"
+    ask = {"principal": arn, "action": action, "resource": ROLE}
+
+    def trust(principal: object, **more: object) -> object:
+        return policy({"Effect": "Allow", "Principal": principal, "Action": action, **more})
+
+    assert decided(**ask, identity=EVERYTHING, resource_policy=trust({"AWS": "111122223333"}))["outcome"] == "implicitDeny"
+    own = {"StringEquals": {"aws:PrincipalAccount": "111122223333"}}
+    answer = decided(**ask, resource_policy=trust({"Federated": arn}, Condition=own))
+    assert answer["outcome"] == "implicitDeny"
+    assert "aws:PrincipalAccount" in answer["missingKeys"]
+    by = {"StringEquals": {"aws:FederatedProvider": arn}}
+    assert decided(**ask, resource_policy=trust("*", Condition=by))["outcome"] == "allowed"
+    found = decided(**ask, resource_policy=trust({"Federated": arn}), scps=[[policy(deny("sts:*"))]])
+    assert found["outcome"] == "allowed", "an account's control policies bind its own identities"
+
+
 def test_a_role_is_one_of_its_sessions(decided: Any):
     wants = {"ArnEquals": {"aws:PrincipalArn": ROLE}, "StringEquals": {"aws:PrincipalType": "AssumedRole"}}
     assert decided(principal=ROLE, identity=policy(allow("s3:*", Condition=wants)))["outcome"] == "allowed"
