@@ -61,7 +61,8 @@ bench-kms: .build/dev.stamp ## the same for keys, beside OpenBao's transit engin
 	$(BIN)/python bench/kms_peers.py $(ARGS)
 
 bench-waf: .build/dev.stamp ## how well the firewall detects; CRS=DIR names the regression tests of the OWASP Core Rule Set
-	PYTHONPATH=. $(BIN)/python bench/waf_detection.py --crs "$(CRS)" $(ARGS)
+	$(BIN)/python bench/waf_sources.py .build/waf
+	PYTHONPATH=. $(BIN)/python bench/waf_detection.py --crs "$(CRS)" --sources .build/waf $(ARGS)
 
 bench-waf-crs: .build/dev.stamp ## imported rules beside libmodsecurity; CRS=DIR as above
 	PYTHONPATH=. $(BIN)/python bench/waf_crs.py --crs "$(CRS)" $(ARGS)

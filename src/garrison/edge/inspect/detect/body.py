@@ -144,8 +144,10 @@ def multipart_pieces(body: bytes, boundary: bytes, depth: int = 2) -> Iterator[P
         inner = _BOUNDARY.search(head)
         if inner is not None and depth:
             yield from multipart_pieces(content, inner[1] or inner[2], depth - 1)
-        elif b"\0" not in content[:512]:
-            yield Piece(name, content, kind="data" if is_file else "text")
+        elif not is_file:
+            yield Piece(name, content)
+        else:
+            yield Piece(name, content, kind="binary" if b"\0" in content[:512] else "data")
 
 
 _UTF16 = re.compile(rb"charset\s*=\s*\"?(utf-?16|utf-?7|utf-?32|ibm\d+|cp\d+)[a-z]*", re.IGNORECASE)

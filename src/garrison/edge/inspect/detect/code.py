@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from garrison.edge.inspect.detect.normal import lengthy
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, lengthy, words
 
 _NODE = re.compile(
     rb"_\$\$nd_func\$\$_|__js_function|\beval\s*\(\s*string\.fromcharcode|\bfunction\s*\(\s*\)\s*\{"
     rb"|\bnew\s+function\s*\(|\bthis\.constructor\.constructor|\bconsole\s*(?:\.|\[\s*['\"])\s*(?:info"
-    rb"|trace|debug|warn|error)['\"\]]*\s*[.(]|\brequire\s*\[|\bmodule\s*\.\s*exports\s*="
+    rb"|trace|debug|warn|error)['\"\]]*\s*[.(]|\brequire\s*\[\s*(?:['\"`]|\w+[.(\[])|\bmodule\s*\.\s*exports\s*="
     rb"|\brequire\s*\(\s*['\"`](?:child_process|fs|os|net|http|vm|path|util|cluster|repl|dns)['\"`]"
     rb"|\brequire\b.{0,20}\bchild_process|\bchild_process\b|\bprocess\s*\.\s*(?:binding|mainmodule|env"
     rb"|exit|kill|dlopen|spawn|fork|cwd|version)|\bprocess\s*\[|\bglobal\s*\.\s*process"
@@ -39,8 +39,8 @@ _REACT = re.compile(
 )
 _PYTHON = re.compile(
     (
-        rb"__(?:class|mro|bases?|subclasses|globals|builtins|import|init|getattribute|reduce|dict|code"
-        rb"|closure|self)__|\bos\s*\.\s*(?:system|popen|exec\w*|spawn\w*|environ|listdir|remove)\b"
+        rb"__(?:class|mro|bases?|subclasses|globals|builtins|import|getattribute|reduce|dict|code"
+        rb"|closure|self)__|(?<=[.\[(|'\"])__init__|\bos\s*\.\s*(?:system|popen|exec\w*|spawn\w*|environ|listdir|remove)\b"
         rb"|\bsubprocess\s*\.\s*(?:popen|call|run|check_output|getoutput)|\b(?:eval|exec)\s*\(\s*(?:compile"
         rb"|__import__|open|input|base64)|\bimport\s+(?:os|subprocess|socket|pty|sys)\s*(?:;|,|$|\n)"
         rb"|\bpickle\s*\.\s*loads|\bc(?:os|posix|nt)\nsystem|!!python/(?:object|name|module)|\byaml\.load\b"
@@ -60,7 +60,7 @@ _RUBY = re.compile(
 )
 _PERL = re.compile(
     (
-        rb"@\{\s*(?:\[|\\)|\$\{\s*\\|@\{\s*\$|\bqx\s*[{(/|!]|\$env\{|%env\b|\bcore::|\buse\s+(?:socket"
+        rb"@\{\s*(?:\[|\\)|\$\{\s*\\|@\{\s*\$|(?:^|[\s;=({,&|`])qx\s*[{(/|!]|\$env\{|%env\b|\bcore::|\buse\s+(?:socket"
         rb"|posix)\b|\$(?:\$|<|>|0)\s*(?:$|[;\]])"
     ),
     re.IGNORECASE,
@@ -112,20 +112,30 @@ _CRLF = re.compile(
 )
 
 
-def detect(text: bytes, *, alone: bool = True) -> bytes | None:
+def detect(text: bytes, *, alone: bool = True, hot: Gates = EVERYTHING) -> bytes | None:
     """The piece of one reading that a server's interpreter or template engine would evaluate, None for none."""
     text = text[:8192]
-    match = _PROTOTYPE.search(text) or _REACT.search(text)
-    if match is not None and not (lengthy(text) and not alone):
-        return match.group()[:128]
+    match = (_PROTOTYPE in hot and _PROTOTYPE.search(text)) or (_REACT in hot and _REACT.search(text)) or None
     long = lengthy(text)
+    if match is not None and not (long and (not alone or match.start() > 40)):
+        return match.group()[:128]
     if long and not alone:
         return None
     for pattern in (_NODE, _PYTHON, _RUBY, _PERL, _TEMPLATE, _LDAP, _CRLF):
-        match = pattern.search(text)
-        if match is not None and not (long and match.start() > 0):
+        match = pattern.search(text) if pattern in hot else None
+        if match is not None and not (long and match.start() > 0) and not _named(text, match):
             return match.group().strip()[:128]
     return None
+
+
+def _named(text: bytes, match: re.Match[bytes]) -> bool:
+    """Whether a module's own words stand in code or prose about it: ``module.exports = function``, "set `process.env`"."""
+    found = match.group().lower()
+    if found.startswith((b"module", b"process")) and match.re is _NODE:
+        return words(text[: match.start()]) + words(text[match.end() :]) >= 2
+    if found.startswith(b"os") and match.re is _PYTHON and found.endswith((b"environ", b"remove", b"listdir")):
+        return words(text[: match.start()]) >= 3 and text[match.end() : match.end() + 1] not in {b"(", b"["}
+    return False
 
 
 def lookup(name: bytes) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from garrison.edge.inspect.detect.normal import lengthy
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, lengthy
 
 _SPACE: Final = rb"[\s\x00]*"
 _CLASS = re.compile(
@@ -23,7 +23,7 @@ _CLASS = re.compile(
     rb"|mozilla\W{1,3}javascript|jboss|mvel\d?|python|jython|eclipse|thymeleaf|omg|yaml|reflections"
     rb"|rhino)"
     rb"|com\W{1,3}(?:sun\W{1,3}(?:rowset|org|syndication|jndi|tools|management)|opensymphony|mchange"
-    rb"|bea|caucho|alibaba|ibm\W{1,3}(?:jtc|ws|icu)|oracle\W{1,3}\w|microsoft\W{1,3}sqlserver"
+    rb"|bea\b|caucho|alibaba|ibm\W{1,3}(?:jtc|ws|icu)|oracle\W{1,3}\w|microsoft\W{1,3}sqlserver"
     rb"|mysql\W{1,3}|fasterxml|thoughtworks|hazelcast|vaadin|zaxxer|tangosol|rometools|nqadmin"
     rb"|h2database)|bsh\W{1,3}(?:interpreter|xthis|cmd|eval)|clojure\W{1,3}(?:core|lang|main|java)"
     rb"|groovy\W{1,3}(?:lang|util)|freemarker\W{1,3}(?:template|core)|ognl\W{1,3}\w|weblogic\W{1,3}\w"
@@ -124,11 +124,11 @@ _EL = re.compile(
 _UPLOAD = re.compile(rb"\.(?:jspx?|jspf|jsw|jsv|war)(?:\.{0,10}|\s*|[;:%\x00].{0,8})$|\.jspx?\.", re.IGNORECASE)
 
 
-def detect(text: bytes, *, alone: bool = True) -> bytes | None:
+def detect(text: bytes, *, alone: bool = True, hot: Gates = EVERYTHING) -> bytes | None:
     """The piece of one reading that would run code on a Java server, None for none."""
     text = text[:16384]
     for pattern in (_SERIAL, _GADGETS, _ENCODED):
-        match = pattern.search(text)
+        match = pattern.search(text) if pattern in hot else None
         if (
             match is not None
             and not (pattern is _ENCODED and len(text) > 200)
@@ -138,7 +138,7 @@ def detect(text: bytes, *, alone: bool = True) -> bytes | None:
     if not alone and lengthy(text):
         return None
     for pattern in (_CLASS, _ANY_CLASS, _RUN, _EL, _SERIAL_HEX):
-        match = pattern.search(text)
+        match = pattern.search(text) if pattern in hot else None
         if match is not None and not (lengthy(text) and match.start() > 0):
             return match.group().strip()[:128]
     return None

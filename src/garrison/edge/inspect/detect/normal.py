@@ -12,9 +12,31 @@ import binascii
 import html
 import re
 import unicodedata
+from collections.abc import Callable, Container
 from typing import Final
 
-MOST: Final = 6
+Gates = Container[re.Pattern[bytes]]
+"""What a detector could start from and an automaton has found in a value."""
+
+
+class _Everything(Container[re.Pattern[bytes]]):
+    """No automaton has looked: anything may be there."""
+
+    def __contains__(self, _gate: object) -> bool:
+        return True
+
+
+EVERYTHING: Final[Gates] = _Everything()
+Scan = Callable[[bytes], Gates]
+"""What asks the automaton of a text that a detector made itself."""
+
+
+def everything(_text: bytes) -> Gates:
+    """No automaton is asked."""
+    return EVERYTHING
+
+
+MOST: Final = 7
 """Readings of one value."""
 LAYERS: Final = 4
 """Layers of URL encoding that are undone."""
@@ -149,6 +171,19 @@ def lengthy(text: bytes) -> bool:
     return (b"\n" in text and sum(1 for each in text.split(b"\n") if each.strip()) >= 4) or len(text.split(None, 30)) > 30
 
 
+_LETTERS = re.compile(rb"[A-Za-z\x80-\xff]")
+
+
+def words(text: bytes) -> int:
+    """How many words of letters stand in a text, between blanks (or ``+``, as forms write them), up to a handful."""
+    count = 0
+    for each in text.replace(b"+", b" ").split(None, 12)[:12]:
+        if _LETTERS.search(each):
+            # Chinese, Japanese and Thai have no blanks between words.
+            count += 1 if each.isascii() or len(each) < 16 else 2
+    return count
+
+
 def readings(value: bytes, *, form: bool = False) -> list[bytes]:
     """The readings of a value, the least decoded first. ``form`` says that ``+`` is a blank."""
     if not _SPECIAL.search(value):
@@ -171,14 +206,25 @@ def readings(value: bytes, *, form: bool = False) -> list[bytes]:
     if not plain.isascii():
         plain = fold(plain)
         found.append(plain)
-    for each in (value, *found):
+    found.extend(_oddly(plain, (value, *found)))
+    found = [squeeze(_CONTROL.sub(b"", each)) for each in found]
+    return _with_base64(list(dict.fromkeys(found))[:MOST], found[-1])
+
+
+def _oddly(plain: bytes, found: tuple[bytes, ...]) -> list[bytes]:
+    """The readings of careless decoders."""
+    odd = []
+    for each in found:
         if b"+A" in each:
             changed = _UTF7.sub(_utf7, each)
             if changed != each:
-                found.append(url_layer(changed))
+                odd.append(url_layer(changed))
                 break
-    found = [squeeze(_CONTROL.sub(b"", each)) for each in found]
-    return _with_base64(list(dict.fromkeys(found))[:MOST], found[-1])
+    if _CONTROL.search(plain):
+        odd.append(_CONTROL.sub(b" ", plain))  # databases take them for blanks, others for nothing
+    if plain.count(b"%") * 3 >= len(plain):
+        odd.append(plain.replace(b"%", b""))  # ASP drops a percent sign that begins no escape
+    return odd
 
 
 def _with_base64(found: list[bytes], value: bytes) -> list[bytes]:

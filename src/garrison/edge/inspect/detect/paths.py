@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, words
+
 _SLASH: Final = rb"(?:[/\\\xa5\xf7]|0x(?:2f|5c))"
 _DOT: Final = rb"(?:\.|0x2e)[\x00;]?"
 _CLIMB = re.compile(
@@ -38,7 +40,7 @@ _FILES = re.compile(
     rb"(?:^|[/\\\s\"'=:(<>,;|&@`])[/\\]{0,4}(?:" + _UNIX_FILE + rb")"
     rb"""|(?:^|[/\\\s"'=:])(?:boot\.ini|win\.ini|system\.ini|autoexec\.bat|desktop\.ini|php\.ini|my\.ini|web\.config
         |machine\.config|global\.asax|applicationhost\.config
-        |unattend\.xml|sam|ntuser\.dat|pagefile\.sys|httpd\.conf|nginx\.conf|apache2?\.conf|\.htaccess|\.htpasswd
+        |unattend\.xml|ntuser\.dat|pagefile\.sys|httpd\.conf|nginx\.conf|apache2?\.conf|\.htaccess|\.htpasswd
         |\.htdigest|\.user\.ini|\.bash_history|\.bashrc|\.bash_profile|\.profile|\.zsh_history|\.zshrc
         |\.history|\.mysql_history|\.psql_history|\.viminfo|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.git-credentials
         |\.dockercfg|\.boto|\.s3cfg
@@ -52,6 +54,7 @@ _FILES = re.compile(
     rb"""|[a-z]:[/\\]{1,4}(?:windows|winnt|boot\.ini|inetpub|xampp|wamp|system32|temp[/\\]|windows[/\\]system32)"""
     rb"""|(?:^|[/\\\s"'=])(?:windows|winnt)[/\\]{1,4}(?:win\.ini|system32|system\.ini|repair|debug|panther|explorer
         |php\.ini|temp|logs)"""
+    rb"""|[/\\](?:config|repair)[/\\](?:sam|system|security)\b"""
     rb"""|(?:^|[/\\])(?:web-inf|meta-inf)[/\\]""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -96,11 +99,11 @@ EXTENSIONS: Final = re.compile(
 )
 
 
-def detect(text: bytes, *, alone: bool = True) -> bytes | None:
+def detect(text: bytes, *, alone: bool = True, hot: Gates = EVERYTHING) -> bytes | None:
     """The piece of one reading that is a local file which it should not be. ``alone`` says that the value is no prose."""
     text = text[:8192]
     for pattern in (_STRONG_CLIMB, _FILES, _TMP):
-        match = pattern.search(text)
+        match = pattern.search(text) if pattern in hot else None
         if match is not None and not _shown(text, match):
             return match.group().strip()[:128]
     if alone:
@@ -111,13 +114,19 @@ def detect(text: bytes, *, alone: bool = True) -> bytes | None:
 
 
 def _shown(text: bytes, match: re.Match[bytes]) -> bool:
-    """Whether a path is shown in prose or code, such as an import of a module or a link, and reaches no file of the system."""
-    if text.count(b"\n") < 2 and text.count(b" ") < 12:
-        return False
-    return _SENSITIVE.search(match.group() + text[match.end() : match.end() + 40]) is None
+    """Whether a path is shown in prose or code, as an import of a module or a link: what an application opens is a path alone.
+
+    One that climbs to a file of the system is none that is shown.
+    """
+    begin = max(text.rfind(blank, 0, match.start() + 1) for blank in (b" ", b"\n", b"\t", b"+"))
+    before = words(text[: max(0, begin)])
+    after = words(text[match.end() :].lstrip(b"/.-\\")[:200].partition(b" ")[2])
+    if match.re is _STRONG_CLIMB:
+        return before + after >= 3 and _SENSITIVE.search(match.group() + text[match.end() : match.end() + 60]) is None
+    return before > 0 or after >= 2
 
 
-_SENSITIVE = re.compile(rb"passwd|shadow|win\.ini|boot\.ini|proc[/\\]self|id_rsa|system32|0x2e", re.IGNORECASE)
+_SENSITIVE = re.compile(rb"passwd|shadow|win\.ini|boot\.ini|proc[/\\]self|id_rsa|system32|0x2e|etc[/\\]", re.IGNORECASE)
 
 
 def hidden(path: bytes) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from garrison.edge.inspect.detect.normal import lengthy
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, Scan, everything, lengthy, words
 
 
 def _words(text: str) -> bytes:
@@ -113,7 +113,7 @@ _ALONE_CALL = re.compile(
 _FAMILY_CALL = re.compile(rb"(?<![\w.>:$-])" + _FAMILIES + rb"_[a-z0-9_]{2,60}" + _GAP + rb"\(", re.IGNORECASE)
 _TAG = re.compile(
     (
-        rb"<\?(?:php\b|=|\s|$|(?!xml)[\w@$])|<\?xml\s*[(:]|[\[{][/\\]?php[\]}]|<%\s*(?:echo|eval)"
+        rb"<\?(?:php\b|=|\s|$|(?!xml)[\w@$])|<\?xml\s*[(:]|[\[{][/\\]?php[\]}](?!\()|<%\s*(?:echo|eval)"
         rb"|<script\s+language\s*=\s*[\"']?php"
     ),
     re.IGNORECASE,
@@ -122,7 +122,7 @@ _VARIABLE = re.compile(
     (
         rb"\$\s{0,4}(?:_\s*(?:get|post|cookie|request|server|files|session|env|s\s*erver)|globals"
         rb"|http_(?:\w{3,20}_vars|raw_post_data)|argv|argc|php_errormsg|http_response_header|this\s*->"
-        rb"|_php)\b|\$\s*\{\s*['\"$\w@\\][^}]{0,80}\}"
+        rb"|_php)\b|\$\s*\{\s*(?:['\"$@\\][^}]{0,80}\}|\w{1,40}\s*[(\['\"][^}]{0,80}\}|_[a-z]\w*\})|^\s*\$\s*\{\s*\w{1,40}\s*\}\s*$"
     ),
     re.IGNORECASE,
 )
@@ -165,7 +165,7 @@ _DIRECTIVE = re.compile(
     rb"|auto_(?:append|prepend)_file|auto_detect_line_endings|auto_globals_jit|browscap|cgi\.\w+"
     rb"|child_terminate|com\.\w+|curl\.cainfo|date\.(?:timezone|default_\w+)|default_(?:charset"
     rb"|mimetype|socket_timeout)|disable_(?:classes|functions)|display_(?:errors|startup_errors)"
-    rb"|doc_root|docref_\w+|enable_\w+_\w+|engine|error_(?:append_string|log|prepend_string|reporting)"
+    rb"|doc_root|docref_\w+|enable_\w+_\w+|engine(?=\s*=\s*(?:on|off|true|false|[01])\s*$)|error_(?:append_string|log|prepend_string|reporting)"
     rb"|exif\.\w+|expose_php|extension(?:_dir)?|fastcgi\.\w+|file_uploads|filter\.default\w*"
     rb"|gpc_order|hard_timeout|highlight\.\w+|html_errors|iconv\.\w+|ignore_\w+|imap\.\w+"
     rb"|implicit_flush|include_path|input_encoding|intl\.\w+|last_modified|ldap\.\w+|log_errors\w*"
@@ -194,21 +194,22 @@ _UPLOAD = re.compile(
 _COMMENTS = re.compile(rb"/\*[^*]{0,200}\*/|(?<=\s)\#[^\n]{0,80}\n")
 
 
-def detect(text: bytes, *, alone: bool = True) -> bytes | None:
+def detect(text: bytes, *, alone: bool = True, hot: Gates = EVERYTHING, scan: Scan = everything) -> bytes | None:
     """The piece of one reading that PHP would run or take for its own, None for none."""
-    text = _COMMENTS.sub(b"", text[:8192])
+    whole, text = text, _COMMENTS.sub(b"", text[:8192])
+    hot = hot if text == whole else scan(text)
     for pattern in (_TAG, _OBJECT, _WRAPPER):
-        match = pattern.search(text)
+        match = pattern.search(text) if pattern in hot else None
         if match is not None and not (lengthy(text) and pattern is _TAG):
             return match.group().strip()[:128]
     if not alone and lengthy(text):
         return None
     for pattern in (_VARIABLE, _CALL, _FAMILY_CALL, _DIRECTIVE, _DYNAMIC) if alone else (_VARIABLE, _CALL, _DIRECTIVE):
-        match = pattern.search(text)
-        if match is not None and not _elsewhere(text, match):
+        match = pattern.search(text) if _GATE.get(pattern, pattern) in hot else None
+        if match is not None and not (match.group() in whole and _elsewhere(text, match)):
             return match.group().strip()[:128]
-    match = _ALONE_CALL.match(text)
-    if match is None and alone:
+    match = _ALONE_CALL.match(text) if _ALONE_CALL in hot else None
+    if match is None and alone and _SHORT_CALL in hot:
         match = _SHORT_CALL.search(text)
         if match is not None and _elsewhere(text, match):
             match = None
@@ -216,8 +217,29 @@ def detect(text: bytes, *, alone: bool = True) -> bytes | None:
 
 
 def _elsewhere(text: bytes, match: re.Match[bytes]) -> bool:
-    """Whether the match stands within many lines or words, as code that is shown does."""
-    return lengthy(text) and match.start() > 40
+    """Whether the match stands within many lines or words, as code that is shown does; or is a name in prose: ``crypt()``."""
+    if lengthy(text) and match.start() > 40:
+        return True
+    before, after = text[: match.start()], text[match.end() :]
+    called = match.group().rstrip()
+    if called[-1:] in {b"(", b")"} and words(before) + words(after.partition(b")")[2]) >= 2:
+        inside = b"" if called.endswith(b")") else after.partition(b")")[0].strip()
+        if re.fullmatch(rb"\d?|[\w ,\[\]]*", inside) is not None:
+            return True
+    if re.search(rb"\w$", before) is not None and len(called) < 8 and match.re is _CALL:
+        return True  # `addl(`
+    if b"require" in called.lower():
+        return before.rstrip()[-1:] in {b"=", b",", b"("}  # modules of Node.js
+    return before.endswith((b"my ", b"local ", b"our "))  # variables of Perl
+
+
+def hidden(content: bytes) -> bytes | None:
+    """Code in a file that is no text, such as a picture with a program behind it."""
+    match = _OPEN_TAG.search(content)
+    return match.group()[:128] if match is not None else None
+
+
+_OPEN_TAG = re.compile(rb"<\?php[\s/;@$(]", re.IGNORECASE)
 
 
 def upload(name: bytes) -> bytes | None:
@@ -228,6 +250,7 @@ def upload(name: bytes) -> bytes | None:
 
 _CALL_GATE = re.compile(rb"(?:" + _HIGH + rb")[\s/#(=]", re.IGNORECASE)
 _FAMILY_GATE = re.compile(_FAMILIES + rb"_[a-z0-9_]+[\s/#(]", re.IGNORECASE)
+_GATE: Final = {_CALL: _CALL_GATE, _FAMILY_CALL: _FAMILY_GATE}
 GATES: Final = (
     _TAG,
     _OBJECT,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from garrison.edge.inspect.detect.normal import lengthy
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, Scan, everything, lengthy, words
 
 
 def _words(text: str) -> frozenset[bytes]:
@@ -102,7 +102,7 @@ _COMMAND = re.compile(
     + _ASSIGN
     + _PREFIX
     + _PATHS
-    + rb"([\w.][\w.+-]{0,23})(?=([\s;|&<>)`\"'\\,}$/*?(\[-]|$)([\s\S]{0,80}))",
+    + rb"([\w.][\w.+-]{0,23})(?=([\s;|&<>)`\"'\\,}$/*?(\[]|$)([\s\S]{0,80}))",
     re.IGNORECASE,
 )
 _EMPTY = re.compile(
@@ -126,24 +126,24 @@ _ARGUMENT = re.compile(
 )
 _FIRM_ARGUMENT = re.compile(
     (
-        rb"\s+(?:-{1,2}[a-z][\w=-]{0,20}\b|\w{1,12}\s+-[a-z]\s+\w|/(?:etc|bin|usr|var|tmp|home|proc|dev"
+        rb"[ \t]+(?:-{1,2}[a-z][\w=-]{0,20}\b|\w{1,12}\s+-[a-z]\s+\w|/(?:etc|bin|usr|var|tmp|home|proc|dev"
         rb"|root|opt|\w*[*?])|~/|\$[({\w]|\.{1,2}/|[\w.*?-]*/(?:etc|bin|tmp|passwd)|[\w/*?.]*\*[\w/]"
-        rb"|https?://|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d|[\w-]+\.(?:sh|py|pl|php)\b)|\s*(?:\|\s*(?:(?:ba|z|da|k"
+        rb"|https?://|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d|[\w-]+\.(?:sh|py|pl|php)\b|\d{1,5}[smhd]?\s*(?:$|[;|&)`]))|\s*(?:\|\s*(?:(?:ba|z|da|k"
         rb"|c)?sh|base64|nc|tee|xargs|e?grep|tr|rev|xxd|awk|sed|head|tail|wc|sort|more|less|python\d?|perl"
         rb"|php|id|whoami|curl|wget)\b|>\s*[\w/&]|<\s*[\w/<(]|;\s*\w{2,12}(?:\s|$)|&&\s*\w)|\$[@({\w]|`"
     ),
     re.IGNORECASE,
 )
 _ALWAYS = re.compile(
-    rb"""\(\)\s*\{[\s:]|\$\(\(?\s*(?:[\w./-]{2,}|<)|\$\{(?:shell|path|home|pwd|ifs|ld_\w+|bash\w*|hostname|user|random
+    rb"""\(\)\s*\{[\s:]|\$\(\(?\s*(?:[./]\S|<|\d+\s*\)|[\w-]{2,24}\s+[^)]{1,200}\)|[\w-]{2,24}\)\s*$)|^\s*\$\{\w{2,24}\}\s*$|^\s*\$\[\s*\]\s*$|^\s*!-?\d+!-?\d*\s*$|\$\{(?:shell|path|home|pwd|ifs|ld_\w+|bash\w*|hostname|user|random
         |oldpwd|\w+:[-+=?:\d]|[!\#@*]|\w+[%\#/^,]{1,2}[^}]|gcc)|\$shell\b|\$bash\b
-    |/(?:usr/)?(?:local/)?s?bin/[\w.*?\[\]{},'"-]|/bin/|/dev/(?:tcp|udp)/|\b(?:ba|da|z|k|c|tc)?sh\s+-[a-z]{0,4}[ci]\b
+    |(?<![\w.-])/(?:usr/)?(?:local/)?s?bin/[\w.*?\[\]{},'"-]|(?<![\w.-])/bin/|/dev/(?:tcp|udp)/|\b(?:ba|da|z|k|c|tc)?sh\s+-[a-z]{0,4}[ci]\b
         |\bsh\s+-i\b|>\s*&\s*/dev|\d>&\d|\bnc(?:at)?\s+(?:-\w+\s+){1,4}|\bmkfifo\s
-    |<\([\s]*\w+|>\([\s]*\w+|<<<\s*[\w"'$`(]|\|\s*(?:ba|z|da|k)?sh\b|\|\s*(?:base64|xxd|rev|tr|tac)\b
+    |<\([\s]*\w+|>\([\s]*\w+|<<<\s*[\w"'$`(]|\|\s*(?:ba|z|da|k)?sh\b|\|\s*(?:base64|xxd|rev|tac)\b|\|\s*tr\s+['"\[\\-]
     |\{,?(?:[\w./?*$'"\#-]{1,40},){1,6}[\w./?*'"$\#-]{0,40}\}\w?|[\w]\{[\w]{0,12}(?:,[\w]{0,12}){1,4}\}[\w]
-    |/\?{1,4}[\w*?/]|/[\w?*\[\]]*[?*][\w?*\[\]]*/[\w?*\[\]]*[?*\w]|/\w*\[(?:[\w?*^!]|[!^][\w-]{1,10}|\w-\w
-        |\w?/{1,4})\]\w*|\$\[[\d+*/\s()%-]*\]|\[[\w?*]\][\w?*]{1,10}/
-    |(?:^|[\s;|&`])(?:~[+-]\d*)(?:$|[\s;|&/])|(?:^|[\s;])!-?\d+!|:\s*\(\)\s*\{|[\w.:]{1,40}\s{0,8}\(\)\s{0,8}\{\s{0,8}[\w.:]{1,40}\s{0,8}\|
+    |(?<![\w.^])/\?{1,4}[\w*?/]|(?<![\w.^])/(?:[\w*\[\]]*\?[\w?*\[\]]*|\w+\*[\w*]*|\*+\w[\w*]*)/[\w?*\[\]]*[?*\w]|/\w*\[(?:[\w?*^!]|[!^][\w-]{1,10}|\w-\w
+        |\w?/{1,4})\]\w*|\$\[\s*\d[\d+*/\s()%-]*\]|\[[\w?*]\][\w?*]{1,10}/
+    |(?:^|[\s;|&`])(?:~[+-]\d*)(?:$|[\s;|&/])|:\s*\(\)\s*\{|[\w.:]{1,40}\s{0,8}\(\)\s{0,8}\{\s{0,8}[\w.:]{1,40}\s{0,8}\|
     |\balias\s+(?:[-+]\S{1,6}\s+)?['"]?[\w.-]{1,20}['"]?=|^\s*\(\)\s*\{|\bbusybox\s+-?\w|^\s*\\\w{2,12}$
         |^ls(?:\s+[\w./*-]+){1,4}$|^(?:usr/)?s?bin/[\w.-]+(?:\s|$)|(?:^|[;&|]\s*)cd\s+/\w*\s*[;&|]|\(\s*(?:ba|z|k
         |da)?sh\s*\)\s*\d?[<>]|\$\w+/(?:tcp|udp)/|\bcat\s*<|\bcat\s+/|\bcat\$|(?:^
@@ -178,27 +178,40 @@ def undisguise(text: bytes) -> bytes:
     return text
 
 
-def detect(text: bytes, *, alone: bool = True, start: bool = True) -> bytes | None:
+def detect(
+    text: bytes, *, alone: bool = True, start: bool = True, hot: Gates = EVERYTHING, scan: Scan = everything
+) -> bytes | None:
     """The piece of one reading that a shell would run, None for none.
 
     ``alone`` says that the value stands for itself (it is no prose and no file); ``start`` that a command may begin at its start.
     """
     text = text[:8192]
-    if lengthy(text) and not (
-        alone and text.lstrip(b" ")[:1] in {b";", b"|", b"&", b"`", b"$", b"'", b'"', b"(", b"\n", b"\r", b"/"}
-    ):
-        return _inlengthy(text)
-    match = _ALWAYS.search(text) or _MAIL.search(text)
+    if lengthy(text):
+        found = _inlengthy(text) if _GRAVE in hot else None
+        if found is not None or not alone or text.lstrip(b" ")[:1] not in _FIRST:
+            return found
+        text = text[:OPENING]
+        hot = scan(text)
+    match = (_ALWAYS in hot and _ALWAYS.search(text)) or (_MAIL in hot and _MAIL.search(text)) or None
     if match is not None and not _quoted_code(text, match):
         return match.group().strip()[:128]
-    plain = undisguise(text)
-    found = _commands(plain, start=start, disguised=plain != text)
+    plain = undisguise(text) if _DISGUISED in hot or b"`" in text or b"\\" in text else text
+    found = None
+    now = hot if plain == text else scan(plain)
+    if any(gate in now for gate in _COMMAND_GATES):
+        found = _commands(plain, start=start, disguised=plain != text)
     if found is not None:
         return found
-    if plain != text:
+    if plain != text and _ALWAYS in now:
         match = _ALWAYS.search(plain)
         return match.group().strip()[:128] if match is not None and not _quoted_code(plain, match) else None
     return None
+
+
+_FIRST: Final = frozenset({b";", b"|", b"&", b"`", b"$", b"'", b'"', b"(", b"\n", b"\r", b"/"})
+"""What a value begins with that ends an application's own command."""
+OPENING: Final = 200
+"""Bytes of a long text in which a command must begin."""
 
 
 def _inlengthy(text: bytes) -> bytes | None:
@@ -281,11 +294,14 @@ def _plausible(text: bytes, match: re.Match[bytes], word: bytes, *, at_start: bo
 def _starts(word: bytes, after: bytes, *, english: bool, disguised: bool) -> bool:
     """Whether a value begins with a command."""
     if _FIRM_ARGUMENT.match(after) is not None:
-        return True
+        return not (english and words(after) >= 3 and _SHELLISH.search(after) is None)
     if english:
         return False
     rare = _RARE.fullmatch(word) is not None or (b"-" in word and after.count(b" ") <= 4)
     return rare or (disguised and _ARGUMENT.match(after) is not None)
+
+
+_SHELLISH = re.compile(rb"\s-{1,2}\w|[|;&`$<>*?]|/(?:etc|bin|usr|proc|tmp|dev)/")
 
 
 def _in_query(separator: bytes) -> bool:

@@ -5,160 +5,25 @@ as SQL does), after a number or name, or as a statement of its own. A value is r
 a *shape*, one letter each, and a shape is an attack where it goes on as a query would and prose does not. Quotes, keywords and
 functions alone are none: ``it's``, ``select one from the list`` and ``Tom and Jerry`` are no SQL in any context.
 
-Letters: ``s`` string, ``1`` number, ``n`` name, ``f`` function before ``(``, ``F`` one that only SQL has, ``v`` variable, ``a``
-and/or/xor, ``t`` not, ``o`` operator, ``U`` union, ``E`` select, ``T`` statement, ``k`` keyword, ``m`` from, ``w`` where,
-``h`` having, ``g`` group/order by, ``l`` limit, ``i`` into, ``C`` comment, and ``( ) , ; .`` for themselves.
+The letters of shapes are those of :mod:`garrison.edge.inspect.detect.sqllexer`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
-from garrison.edge.inspect.detect.normal import lengthy
-from garrison.edge.inspect.detect.sqlwords import (
-    FUNCTIONS,
-    KEYWORDS,
-    LOGICAL,
-    OPERATORS,
-    STATEMENTS,
-    STRONG_FUNCTIONS,
-    UNION,
-)
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, Scan, everything, lengthy
+from garrison.edge.inspect.detect.sqllexer import TOKENS, Shape, shape
+from garrison.edge.inspect.detect.sqlwords import COMPARISONS, FUNCTIONS, STRONG_FUNCTIONS
 
-TOKENS: Final = 400
-"""Tokens of a value that are read."""
 CONTEXTS: Final = 6
 """Quotes of each kind that a value is tried to be closed at."""
-_TOKEN = re.compile(
-    rb"""(?P<space>[\s\xa0]+)
-    |(?P<unwrapped>/\*!\d*)
-    |(?P<comment>/\*(?:[^*]|\*(?!/))*(?:\*/|$)|--(?=[\s;+)'"]|-|$|[A-Za-z(]))
-    |(?P<hash>\#)
-    |(?P<number>0x[0-9a-f]+|0b[01]+|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)
-    |(?P<word>[a-z_\x80-\xff][\w$\x80-\xff]*)
-    |(?P<variable>@@?[\w$.]*)
-    |(?P<string>'(?:[^'\\]|\\.|'')*(?P<open1>$|')|"(?:[^"\\]|\\.|"")*(?P<open2>$|"))
-    |(?P<tick>`[^`]*(?:`|$)|\[[a-z_][\w ]*\])
-    |(?P<logical>&&|\|\|)
-    |(?P<operator><=>|<>|!=|<=|>=|:=|::|->>|->|@>|<@|<<|>>|[=<>!~^&|%*/+:?\-])
-    |(?P<punct>[(),;.])
-    |(?P<other>.)""",
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
-)
 # A byte that MySQL takes for a blank, where it ends no letter of UTF-8.
 _HARD_SPACE = re.compile(rb"(?<![\x80-\xff])\xa0")
 _COMMENT = re.compile(rb"/\*[^*!]*\*/")
 _SPLIT_WORD = re.compile(rb"(?<=\w)/\*[^*!]*\*/(?=\w)")
-
-
-class Token(NamedTuple):
-    """A token: its letter, its bytes in lower case, and where it ends."""
-
-    letter: str
-    text: bytes
-    end: int
-
-
-_SINGLE: Final = {
-    b"not": "t",
-    b"select": "E",
-    b"from": "m",
-    b"where": "w",
-    b"having": "h",
-    b"limit": "l",
-    b"offset": "l",
-    b"into": "i",
-    b"values": "V",
-}
-
-
-def _word(  # noqa: PLR0911 - one answer for each class of words
-    text: bytes, rest: bytes, end: int
-) -> str:
-    called = rest[end : end + 8].lstrip()[:1] == b"("
-    if text in _SINGLE:
-        return _SINGLE[text]
-    if text in LOGICAL:
-        return "a"
-    if text in UNION:
-        return "U"
-    if called and text in STRONG_FUNCTIONS:
-        return "F"
-    if called and text in FUNCTIONS:
-        return "f"
-    if text in OPERATORS:
-        return "o"
-    if text in STATEMENTS:
-        return "T"
-    return "k" if text in KEYWORDS else "n"
-
-
-def tokens(text: bytes) -> Iterator[Token]:
-    """The tokens of ``text``, at most :data:`TOKENS`; comments are tokens only where something may be hidden behind them."""
-    count = 0
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup
-        if kind == "space" or kind is None:
-            continue
-        count += 1
-        if count > TOKENS:
-            return
-        token = _token(kind, match, text)
-        if token is not None:
-            yield token
-
-
-def _token(  # noqa: PLR0911 - one answer for each kind of token
-    kind: str, match: re.Match[bytes], text: bytes
-) -> Token | None:
-    found, end = match.group(), match.end()
-    if kind == "unwrapped":
-        return None
-    if kind == "comment":
-        closed = found.startswith(b"/*") and found.endswith(b"*/") and len(found) >= 4
-        return None if closed else Token("C", found, end)
-    if kind == "hash":
-        return Token("C", found, end)
-    if kind == "word":
-        lowered = found.lower()
-        return Token(_word(lowered, text, end), lowered, end)
-    if kind in {"string", "open1", "open2"}:
-        return Token("s", found, end)
-    if kind == "variable" and found in {b"@", b"@@"}:
-        return Token("?", found, end)
-    if kind == "operator" and found == b"*" and text[end : end + 1] == b"/":
-        return None
-    return Token(_LETTERS.get(kind) or found.decode("latin-1"), found.lower(), end)
-
-
-_LETTERS: Final = {"number": "1", "variable": "v", "tick": "n", "logical": "a", "operator": "o", "other": "?"}
-
-
-class Shape(NamedTuple):
-    """The letters of some tokens, and the tokens."""
-
-    letters: str
-    tokens: list[Token]
-
-    def text(self, start: int, end: int) -> bytes:
-        """The tokens' bytes from one letter to another."""
-        return b" ".join(each.text for each in self.tokens[start:end])[:128]
-
-
-def shape(text: bytes) -> Shape:
-    """The shape of ``text``; ``group by`` and ``order by`` are one letter."""
-    found: list[Token] = []
-    for token in tokens(text):
-        if token.text == b"by" and found and found[-1].text in {b"order", b"group", b"partition"}:
-            found[-1] = Token("g", found[-1].text + b" by", token.end)
-            continue
-        found.append(token)
-    return Shape("".join(each.letter for each in found), found)
-
-
-_OPERAND = r"[t(o]*(?:[fF]\(|[1snvk])"
 # What may follow the quote that a value closed, before the application's own quote.
 _TAILS: Final = (
     r"\)*a+[t(]*[fF]\(",  # ' or sleep(5)
@@ -181,32 +46,43 @@ _TAILS: Final = (
     r"\)*[oa]+[to(]*f\([^)]*\)+(?:[oaC]|$)",
     r"\)*[oa]+[to(]*E(?:[1sfFvo(k]|n[,.o(m])",  # '||(select
     r"\)*[oat]+[to(]*[1nsvk]\)*(?:C|;$)",  # '-email--
-    r"\)*o+[to(]*[s1]\)*[oa]",  # '='a' or '
+    r"\)*o+[to(]*s\)*[oa]",  # '='a' or '
+    r"\)*o+[to(]*1\)*(?:a|o+[to(1]*(?:s$|C|$))",  # '-1 or, '-0-'
     r"\)*[oat]+k\)*$",  # ' is null
     r"\)+(?:a[^n]|a[tn][^n]|C|;(?:[TEC]))|\)+;$",  # ') or
     r"\)*w[t(]*[nsf1v](?:\.n)?o",  # ' where x
     r"o+s$",  # '='
     r"[oa]+[1v]$",
+    r"\)*[oat]{2,}s$",  # ' or!'
+    r"\)*o[to(]*[1nvs]\)*[oa][to1snvka()]{0,40}(?:s$|C)",  # '*@a or '1
+    r"\)*a+[to(]*[nvk1s](?:\.n)*\)*a+[to(]*[s1n]$",  # ' or name and '1
     r"E[n1]$",
     r"\)*to[1nsv]",  # ' not like x
 )
 _TAIL = re.compile("|".join(_TAILS))
+_EXPRESSION = r"[(o]*(?:[1sv]|n(?:\.n)?|[fF]\([(o1nsvfk,]{0,20}\)*)\)*"
 # How a value goes on that stands where a number or name would.
 _RAWS: Final = (
-    r"[(o]*[1nsv]?(?:\.n)*\)*a+[t(]*(?:[1s]\)*[o;C]|F\(|f\(|\(*E)",  # 1 or 1=1
+    rf"{_EXPRESSION}(?:o+{_EXPRESSION}){{0,4}}a+[to(]*(?:[1s]\)*o[to(]*[1snvf]|f\([(o1nsvfk,)]{{0,20}}?o)",  # 2*(a) and 8=3
+    r"[(o]*[1nsv]?(?:\.n|o[1nsv])*\)*a+[to(]*(?:[1s]\)*[o;C]|F\(|f\(|\(*E|\([1s]\))",  # 1 or 1=1
     r"[(o]*[1nsv]?\)*a+[t(]*k\)*[C;]",  # 1 or true--
-    r"[(o]*[1s]\)*a+[t(]*[nvk](?:\.n)*o[1sno(]",  # 1 or a=a
+    r"[(o]*[1s]\)*a+[t(]*[nvk](?:\.n)*o[1snov(]",  # 1 or a=a
     r"[(o]*[1nsv]?\)*a+[t(]*\(+[1snvfFE][o,)a]",
-    r"[(o]*[1nsv]\)+a+[t(]*[1snv]",
+    r"[(o]*(?:[1sv]\)+a+[t(]*[1snv]|n\)+a+[t(]*[1sv])",
     r"[(o]*[1nsv]?\)*o*U[k]*\(*(?:E(?:[^n]|n[^n]|$)|[(V])",
     r"[(o]*[1nsv]?\)*;+(?:T(?:[kimnvs(?]|T|$)|E|F\(|C)",
     r"[(o]*[1s]\)*[gh][o(]*[1fFsnv(]",  # 1 order by 3
     r"[(o]*1\)*(?:o|,)+[(o]*(?:F\(|E)",
-    r"[(o]*[1nsv]?\)+(?:[gh;C]|l1|a|ik|TkS?)",
+    r"[(o]*[1nsv]?\)+(?:[gh]|;+(?:[TEFC]|$)|C|l1|a|ik|TkS?)",
+    r"[1s]\)+mn(?:w|C|;|$)",  # 1) from users where
+    r"\([1svkfFoatnEl(),]*\)+C$",  # (binary (1)) --
+    r"1\)*a+[t(]*k\)*$",  # 9 or true
+    r"[1s]\)*w[(]*[1s]",  # 1 where 2=2
+    r"(?:1|[(o]*[1s]?\)+);+f\(",
     r"[(o]*[1nv]\)*T[k]s",  # 1 waitfor delay '
     r"[(o]*1\)*\(*E|[(o]*[1nv]\)*\(+E",
     r"[(o]*[1v]\)*ik?s",
-    r"[o]?[1]\)*C$",
+    r"o?1(?:o+1)*\)*C$",
 )
 _RAW = re.compile("|".join(_RAWS))
 # What is SQL wherever it stands.
@@ -234,12 +110,14 @@ def _prose(letters: str) -> bool:
 
 
 _WHOLE = re.compile(
-    rb"""\bunion\s*(?:all|distinct)?\s*select\b(?!(?:\s+(?!from\b)[a-z]+)+\s*(?:$|\|\s|[!?]))|union\s*(?:all\s*)?select\s*.{0,100}?from
+    rb"""(?<![a-z_])union\s*(?:all|distinct)?\s*select\b(?!\s+(?!(?:from|null|distinct|all|top|case|exists)\b)[a-z]{3,}
+        (?:\s*(?:$|[\n!?|,:])|\s+(?!(?:from|as)\b)[a-z]))
+    |union\s*(?:all\s*)?select(?!(?:ed|or|ors|ion|ive|s|ing)\b)\s*.{0,100}?from
     |\b(?:information_schema|pg_catalog|sqlite_(?:master|temp_master|schema)|sysobjects|syscolumns|msysaccessobjects
         |msdasql|sysibm\.)\b
     |\b(?:sp_(?:executesql|password|oacreate|addextendedproc|makewebtask|configure|sqlexec|addsrvrolemember)|xp_\w{3,30}
         |utl_(?:http|inaddr|file)|dbms_\w{3,20}\.|dbms_java|openrowset|opendatasource|openquery)\b
-    |\bwaitfor\s+(?:delay|time)\s*['"]
+    |\bwaitfor\s+(?:delay|time)\s*\\?['"]
     |\b(?:benchmark|pg_sleep|dbms_pipe\.receive_message)\s*\(\s*[\d'(]
     |\bsleep\s*\(\s*(?:/\*.*?\*/)?\s*(?:\d{1,8}\s*(?:\)|div|\*)|[(a-z]*mod\s*\(|select\b|\d+\.to_i)
     |^\s*if\s*\(\s*\d+\s*=|\bif\s*\(\s*(?:now\s*\(|\d+\s*=\s*\d|length\s*\(|substr|ascii|mid\s*\(|user\s*\()
@@ -258,7 +136,13 @@ _WHOLE = re.compile(
         |\bexcept\s+(?:select\b|values\s*\()
     |\bas\s*["'`][\w\ ]*["'`]?\s+from\b|`\s*regexp\b|\bselect\w{0,5}(?:\s|\*/|,|\d|%20|%2520)*\s*user\s*\(
         |\bselect\s*\*\s*from\s*[\w(\[`"]
-    |\bcase\s+when\b.{1,100}?\bthen\b
+    |\bcase\s+(?:when\b.{1,100}?\bthen\b|[\w'"()]{1,30}\s+when\s+\S{1,40}\s+then\s+\S{1,40}\s+(?:else\b|end\b))
+    |^\W*\w{0,20}\W*;\s*do\s*\(|\bmatch\b[^;]{1,60}\bagainst\s*\(
+    |\b(?:randomblob|regexp_substring|sleepeachrow|crypt_key|raise_error|rotateleft)\s*\(\s*[\d('"\w]
+    |\b(?:if|iif|elt|make_set|nullif|ifnull|decode|greatest|least)\s*\(\s*[(\s]*(?:binary\s+)?(?:\d+|'[^']{0,40}')
+        \s*(?:=|<=?>?|>=?|!=|like\b|r?like\b)\s*\(*(?:binary\s+)?[\d']
+    |^\W*\w{2,20}\(\s*(?:user|database|version|schema|(?:current|session|system)_user)\(\s*\)\s*\)\W*$
+    |^\s*'[^']{0,200}'\s*(?:=|!=|<=?>?|>=?|r?like\b|regexp\b)\s*'
     |\b\d+(?:\.\d+)?e\s*\(\s*\w|\b\d\.e(?:\(|\.\w)
     |::\s*(?:int(?:eger|\d)?|text|bool(?:ean)?|bigint|jsonb?|numeric|double\s+precision|regclass|varchar)\b
     |['"}\]]\s*(?:<@|@>|\?\||\?&|\#>>?|->>?)\s*['"{\[]
@@ -422,90 +306,187 @@ def prose(text: bytes) -> bool:
     return letters.count("nn") >= 2 or _WORDS.search(letters) is not None
 
 
-def _at_quotes(text: bytes, quote: int) -> Iterator[bytes]:
-    """What follows each quote that a value may close the application's string with."""
+def detect(text: bytes, *, high: bool = False, hot: Gates = EVERYTHING, scan: Scan = everything) -> bytes | None:
+    """The piece of one reading that makes it SQL injection, None for none."""
+    magic = _MAGIC.fullmatch(text) or _IMPLICIT.fullmatch(text)
+    if magic is None and (_SAME_GATE in hot or _AFTER_START in hot or _AFTER_QUOTE in hot):
+        magic = _SAME.search(text)
+    if magic is not None:
+        return magic.group()
+    for plain in _plain(_HARD_SPACE.sub(b" ", text[:8192])):
+        found = _detect(plain, high=high, hot=hot if plain == text else scan(plain))
+        if found is not None:
+            return found
+    return None
+
+
+# A string closed, an operator, and the string that the application closes: MySQL compares what it makes numbers of.
+_IMPLICIT = re.compile(
+    rb"[\w.@-]{0,32}'\s*(?:[-+^*/%&|=<>!~]{1,3}|and|or|xor|div|mod|(?:not\s+)?(?:r?like|regexp|between|in)|is(?:\s+not)?"
+    rb"|sounds\s+like|collate)\s*'",
+    re.IGNORECASE,
+)
+# A number compared with itself, where a condition stands: what tools ask first.
+_SAME = re.compile(
+    rb"(?:\(|\b(?:when|where|and|or|if))[\s(]{0,20}(\d{1,12})\s*(?:=|<=>|like)\s*\1\s*(?:$|[)\s,;#-])", re.IGNORECASE
+)
+_SAME_GATE = re.compile(rb"\(\s*\d{1,12}\s*(?:=|like)\s*\d{1,12}\s*\)", re.IGNORECASE)
+_PLUS = re.compile(
+    rb"(?:^|[\W\d])(?:and|or|xor|union|select|waitfor|order|group|having|where|if|call|exec)\+[^\s]{0,200}\+?", re.IGNORECASE
+)
+_UNWRAPPED = re.compile(rb"/\*!\d*|\*/")
+_LINE_COMMENT = re.compile(rb"(?:\#|--)[^\n]{0,400}\n")
+
+
+def _plain(text: bytes) -> Iterator[bytes]:
+    """The text, and as a database reads it: without comments between and within words, with strings in dollars as in quotes."""
+    yield text
+    changed = text
+    if b"/*" in text and b"*/" in text:
+        yield _SPLIT_WORD.sub(b"", text)
+        changed = _COMMENT.sub(b" ", text)
+    if b"/*!" in changed:
+        changed = _UNWRAPPED.sub(b" ", changed)
+    if b"\n" in changed and (b"#" in changed or b"--" in changed):
+        changed = _LINE_COMMENT.sub(b" ", changed)
+    if changed != text:
+        yield changed
+    if b"$$" in text:
+        yield text.replace(b"$$", b"'")
+    if b"+" in text and _PLUS.search(text):
+        yield text.replace(b"+", b" ")
+    if b"q'[" in text:
+        yield text.replace(b"q'[", b"'").replace(b"]'", b"'")
+
+
+def _detect(text: bytes, *, high: bool, hot: Gates) -> bytes | None:
+    long = lengthy(text)
+    for pattern in (_WHOLE, _NOSQL):
+        match = None if pattern not in hot else _found(pattern, text) if long else pattern.search(text)
+        if match is not None:
+            return match.group()[:128]
+    match = _OPEN.match(text) if _OPEN in hot else None
+    if match is not None:
+        return match.group()[:128]
+    for pattern in (_FRAGMENT, _BARE):
+        match = pattern.match(text) if pattern in hot else None
+        if match is not None and match.end() >= len(text.rstrip()) - 2:
+            return match.group()[:128]
+    return _in_contexts(text, high=high, long=long)
+
+
+# What an injection has before its own words, where it does not begin after a quote: an operand, and what ends it.
+_BEGUN = re.compile(
+    rb"[\s(+~!-]*[\w.$@%-]{0,40}(?:[)'\"`;,*/#&|=<>+\s-]|%[0-9a-f]{2})+(?:(?:and|or|xor|union|if|not|all)[\s(]*){0,3}",
+    re.IGNORECASE,
+)
+_BROKEN = re.compile(
+    rb"(?:(?<=[\w%])(['\"])|(['\"])[\s);,|+&*/-][\s);,|+&*/-]*)[\s(]*(?:(?:and|or|xor|not|union|all)[\s(]*){0,3}$", re.IGNORECASE
+)
+
+
+def _found(pattern: re.Pattern[bytes], text: bytes) -> re.Match[bytes] | None:
+    """The first match in a long text that continues a query: a text that shows statements is none."""
+    for number, match in enumerate(pattern.finditer(text)):
+        if number >= CONTEXTS:
+            return None
+        before = text[: match.start()]
+        if len(before) <= 64 and re.search(rb"[\d'\")]", before) is not None and _BEGUN.fullmatch(before) is not None:
+            return match
+        closed = _BROKEN.search(before[-64:])
+        if closed is not None and before.count(closed[1] or closed[2]) % 2 == 1:
+            return match
+    return None
+
+
+def _tails(text: bytes, quote: int) -> Iterator[tuple[int, bytes]]:
+    """Where the application's string may end in a value, and what follows.
+
+    The first quote ends it, unless it is doubled. What stands behind later ones is no query, but it may be to who filters quotes.
+    """
     position = -1
     for _ in range(CONTEXTS):
         position = text.find(quote, position + 1)
         if position < 0:
             return
-        before = text[:position]
-        if before.endswith(b"\\") and not before.endswith(b"\\\\"):
-            continue
-        yield text[position + 1 : position + 1 + 600]
+        yield position, text[position + 1 : position + 601]
 
 
-def detect(text: bytes, *, high: bool = False) -> bytes | None:
-    """The piece of one reading that makes it SQL injection, None for none."""
-    magic = _MAGIC.fullmatch(text)
-    if magic is not None:
-        return magic.group()
-    text = _HARD_SPACE.sub(b" ", text[:8192])
-    if b"/*" in text and b"*/" in text:
-        for plain in (_SPLIT_WORD.sub(b"", text), _COMMENT.sub(b" ", text)):
-            match = _WHOLE.search(plain) if plain != text else None
-            if match is not None:
-                return match.group()[:128]
-    long = lengthy(text)
-    for pattern in (_WHOLE, _NOSQL):
-        match = pattern.search(text)
-        if match is not None and not (
-            long and text[: match.start()].rstrip()[-1:] not in {b"'", b'"', b";", b")", b"0", b"1", b"/"}
-        ):
-            return match.group()[:128]
-    match = _OPEN.match(text)
-    if match is not None:
-        return match.group()[:128]
-    for pattern in (_FRAGMENT, _BARE):
-        match = pattern.match(text)
-        if match is not None and match.end() >= len(text.rstrip()) - 2:
-            return match.group()[:128]
-    return _in_contexts(text, high=high)
-
-
-def _in_contexts(text: bytes, *, high: bool) -> bytes | None:
-    raw = shape(text)
+def _in_contexts(text: bytes, *, high: bool, long: bool) -> bytes | None:
+    raw = shape(text, 80 if long else TOKENS)
     found = _RAW.match(raw.letters)
-    if found is not None and not _prose(raw.letters) and _worth(raw, found, high=high):
+    if found is not None and not _prose(raw.letters) and _worth(raw, found, high=high, long=long):
         return raw.text(found.start(), found.end())
-    found = None if lengthy(text) else _ANYWHERE.search(raw.letters)
+    found = None if long else _ANYWHERE.search(raw.letters)
     if found is not None and not _prose(raw.letters):
         return raw.text(found.start(), found.end())
     for quote in b"'\"`":
-        for tail in _at_quotes(text, quote):
-            one = shape(tail)
+        for number, (position, tail) in enumerate(_tails(text, quote)):
+            if long and number % 2 == 1:
+                continue  # it ends what the text itself began
+            one = shape(tail, 48)
             match = _TAIL.match(one.letters)
-            if match is not None and not _prose(one.letters[:12]) and _tail_worth(one, match, text, quote):
+            if match is None or _prose(one.letters[:12]) or _in_tag(text, position, tail):
+                continue
+            first = number == 0 and text[position - 1 : position] != b"\\"
+            if _FIRM.search(one.letters[match.start() : match.end() + 2]) or (first and _tail_worth(one, match, text, position)):
                 return bytes((quote,)) + one.text(match.start(), match.end())
     return None
 
 
-def _worth(raw: Shape, _found: re.Match[str], *, high: bool) -> bool:
+def _in_tag(text: bytes, position: int, tail: bytes) -> bool:
+    """Whether the quote is one of an attribute's in a tag of markup, and the tag goes on or ends behind it."""
+    opened = text.rfind(b"<", 0, position)
+    return opened > text.rfind(b">", 0, position) and b"=" in text[opened:position] and tail.lstrip()[:1] in b">/"
+
+
+def _worth(raw: Shape, found: re.Match[str], *, high: bool, long: bool) -> bool:
     """Whether a raw match has more than a word that prose has too."""
+    letters = found.group()
+    if letters[-1:] == "C" and raw.tokens[found.end() - 1].text == b"#" and letters[:1] == "n" and not high:
+        return False  # `word)#` ends many a password
+    if letters[:1] == "(" and letters[-2:] == ")C" and ("nn" in letters or not set(letters) & set("1sv")):
+        return False
+    if letters.startswith("1") and letters.endswith("k") and raw.tokens[found.end() - 1].text not in {b"true", b"false", b"null"}:
+        return False
+    if long and _FIRM.search(letters) is None:
+        return False
+    if any(each.text in {b"<", b">"} for each in raw.tokens[: letters.find("a") if "a" in letters else 0]):
+        return False  # `5 > 3 and 2 < 4`
     return high or any(each.letter in "1so(;CF=EUT" for each in raw.tokens[:8])
 
 
-def _tail_worth(one: Shape, match: re.Match[str], text: bytes, quote: int) -> bool:
-    """Whether a tail after a quote is more than punctuation of prose or code."""
+def _tail_worth(one: Shape, match: re.Match[str], text: bytes, position: int) -> bool:
+    """Whether a weak tail after the first quote is more than punctuation of prose or code."""
     letters = match.group()
-    odd = text.count(quote) % 2 == 1
+    odd = text.count(text[position : position + 1]) % 2 == 1
+    words = len(text[:position].split())
+    if text[position : position + 1] == b"`" and (words != 1 or letters not in {"C", ";", ";C"}):
+        return False
     if (
         letters.strip(")") in {"C", ";", ";C"}
         or letters[:2] in {"oo", "o)"}
         or (letters[:1] in "oa" and letters[-1:] in "1v" and len(letters) <= 3)
     ):
         # `'#` and `';` end code and Markdown too; an injection ends there, and leaves one quote open.
-        return odd and len(one.letters) <= 4 and len(text) < 200 and (one.tokens[0].text != b"#" or len(text) < 80)
+        dashes = one.tokens[0].text.startswith(b"--")
+        return odd and len(one.letters) <= 4 and len(text) < 200 and (dashes or (words <= 2 and len(text) < 80))
     if (
         letters[-1:] == "s"
         and len(one.tokens[match.end() - 1].text) < 5
         and not one.tokens[match.end() - 1].text.strip(b"'\"` }])")
     ):
         return odd and len(text) < 40
-    return _FIRM.search(letters) is not None or not (lengthy(text) or _wordy(one.letters))
+    if letters[0] == "o" and len(letters) > 3 and not any(each.letter == "a" or each.text in COMPARISONS for each in one.tokens):
+        return False  # arithmetic alone: `4'+x+4'+wood`
+    if _SHAPED.search(letters) is None and (words >= 2 or b"\n" in text[position:].rstrip()):
+        return False
+    return not (lengthy(text) or _wordy(one.letters))
 
 
 _FIRM = re.compile(r"[FE]|T[kin]|U|a[t(]*[1s]o[1s]|;[TE]|a[t(]*f\(")
+# Logic with a comparison, or a comment at the end: more than a quoted word that an operator precedes.
+_SHAPED = re.compile(r"a.*o|C|a[to(]*\(|f\(|;")
 
 
 def _wordy(letters: str) -> bool:
@@ -528,6 +509,11 @@ _AFTER_START = re.compile(
     ),
     re.IGNORECASE,
 )
+_LOGIC = re.compile(
+    rb"(?:\b(?:and|or|xor|eqv)\b|&&|\|\|)[\s(~+!-]{0,40}(?:\d|['\"]|\w{2,20}\s*\()[^<>=]{0,60}(?:[<>=]|\blike\b)"
+    rb"|\bwhere\b[\s(]{0,20}\d",
+    re.IGNORECASE,
+)
 _PARTS = re.compile(
     (
         rb"\bunion\b.{1,200}\bselect\b|\bselect\b.{1,400}\bfrom\b|\b(?:insert|replace)\b.{1,80}\binto\b"
@@ -537,5 +523,19 @@ _PARTS = re.compile(
     + rb")\W{0,40}\(|\(\s*select\b|/\*",
     re.IGNORECASE | re.DOTALL,
 )
-GATES: Final = (_OPEN, _WHOLE, _NOSQL, NOSQL_KEYS, _FRAGMENT, _MAGIC, _BARE, _AFTER_QUOTE, _AFTER_START, _PARTS)
+GATES: Final = (
+    _OPEN,
+    _WHOLE,
+    _NOSQL,
+    NOSQL_KEYS,
+    _FRAGMENT,
+    _MAGIC,
+    _BARE,
+    _IMPLICIT,
+    _SAME_GATE,
+    _AFTER_QUOTE,
+    _AFTER_START,
+    _LOGIC,
+    _PARTS,
+)
 """What a value must have one of for the detector to find anything in it: its patterns, or what they begin with."""

@@ -14,6 +14,7 @@ UNION: Final = _words("union except intersect")
 OPERATORS: Final = _words(
     "like rlike regexp glob is in between div mod similar ilike sounds isnull notnull escape collate binary match overlaps"
 )
+COMPARISONS: Final = OPERATORS | _words("= != <> < > <= >= <=> && ||")
 STATEMENTS: Final = _words(
     "insert update delete drop alter create truncate replace exec execute declare merge grant revoke shutdown waitfor handler "
     "rename load call attach pragma copy backup restore kill analyze vacuum prepare deallocate begin commit rollback print "

@@ -17,7 +17,7 @@ import hyperscan as hs
 
 from garrison.edge.inspect.detect import body as bodies
 from garrison.edge.inspect.detect import code, java, libinjection, paths, php, shell, sql, urls, windows, xss
-from garrison.edge.inspect.detect.normal import lengthy, readings, url_layer
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, lengthy, readings, url_layer
 from garrison.edge.inspect.patterns import Matcher, Pattern, PatternCache
 from garrison.edge.inspect.request import WebRequest
 
@@ -77,6 +77,7 @@ _MODULES: Final = (
     (Kind.CODE, code.GATES),
 )
 _KINDS: Final = tuple(kind for kind, gates in _MODULES for _ in gates)
+_GATES: Final = tuple(gate for _, gates in _MODULES for gate in gates)
 
 
 def _pattern(gate: re.Pattern[bytes]) -> Pattern:
@@ -108,6 +109,11 @@ def gates() -> Matcher:
     return _matchers[0] if _matchers else prepare()
 
 
+def started(text: bytes) -> Gates:
+    """What detectors could start from in ``text``."""
+    return {_GATES[index] for index in gates().scan(text)}
+
+
 _SAFE_HEADERS: Final = frozenset(
     b"accept accept-encoding accept-language connection content-length content-type cache-control dnt "
     b"te priority pragma if-none-match "
@@ -124,7 +130,7 @@ def examine(value: bytes, *, kind: str, form: bool = False, name: bytes = b"") -
     """What one value is an attack of, each with the bytes that show it.
 
     ``kind`` is ``text``, ``name`` (of an argument or key), ``file`` (a file's name), ``data`` (a file's content), ``path``,
-    ``segment`` (of a path), ``header`` or ``xml`` (a document).
+    ``segment`` (of a path), ``header``, ``xml`` (a document) or ``binary`` (a file's content that is no text).
     """
     if len(value) <= REMEMBERED:
         return _remembered(value, kind, form, name[:40])
@@ -152,14 +158,15 @@ def _inside(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Kin
 
 
 def _examine(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Kind, bytes], ...]:  # noqa: FBT001 - as above
-    texts = readings(value, form=form)
+    texts = readings(value, form=form) if kind != "binary" else [value]
     scan = gates().scan
     found: dict[Kind, bytes] = {}
     looked = _Value(kind, name, found)
     for text in texts:
-        hot = scan(text)
-        if hot or b"://" in text:
-            looked.look(text, {_KINDS[index] for index in hot})
+        hits = scan(text)
+        if hits or b"://" in text:
+            looked.hot = {_GATES[index] for index in hits}
+            looked.look(text, {_KINDS[index] for index in hits})
     if kind == "file":
         _file(texts[-1], found)
     if kind == "name":
@@ -184,13 +191,14 @@ def _file(name: bytes, found: dict[Kind, bytes]) -> None:
 class _Value:
     """One reading of a value, on its way through the detectors that have something to look at."""
 
-    __slots__ = ("alone", "found", "kind", "name")
+    __slots__ = ("alone", "found", "hot", "kind", "name")
 
     def __init__(self, kind: str, name: bytes, found: dict[Kind, bytes]) -> None:
         self.kind = kind
         self.name = name
         self.found = found
-        self.alone = kind not in {"data", "xml"}
+        self.hot: Gates = EVERYTHING
+        self.alone = kind not in {"data", "xml", "binary"}
 
     def note(self, kind: Kind, matched: bytes | None) -> None:
         """Keep the first find of the kind."""
@@ -206,7 +214,7 @@ class _Value:
 def _sqli(value: _Value, text: bytes, hot: set[Kind]) -> None:
     if Kind.SQLI not in hot:
         return
-    value.note(Kind.SQLI, sql.detect(text))
+    value.note(Kind.SQLI, sql.detect(text, hot=value.hot, scan=started))
     if Kind.SQLI not in value.found and injected(text):
         value.note(Kind.SQLI, text[:64])
     match = sql.NOSQL_KEYS.fullmatch(text) if value.kind == "name" else None
@@ -215,17 +223,19 @@ def _sqli(value: _Value, text: bytes, hot: set[Kind]) -> None:
 
 def _xss(value: _Value, text: bytes, hot: set[Kind]) -> None:
     if Kind.XSS in hot:
-        value.note(Kind.XSS, xss.detect(text))
+        value.note(Kind.XSS, xss.detect(text, value.hot))
+        if value.kind == "header":
+            value.note(Kind.XSS, xss.header(text))
 
 
 def _document(value: _Value, text: bytes, hot: set[Kind]) -> None:
     if Kind.XSS in hot:
-        value.note(Kind.XSS, xss.document(text))
+        value.note(Kind.XSS, xss.document(text, value.hot))
 
 
 def _files(value: _Value, text: bytes, hot: set[Kind]) -> None:
     if Kind.LFI in hot:
-        value.note(Kind.LFI, paths.detect(text, alone=value.alone and value.kind != "header"))
+        value.note(Kind.LFI, paths.detect(text, alone=value.alone and value.kind != "header", hot=value.hot))
 
 
 def _requests(value: _Value, text: bytes, hot: set[Kind]) -> None:
@@ -245,22 +255,27 @@ def _metadata(value: _Value, text: bytes, hot: set[Kind]) -> None:
 
 def _commands(value: _Value, text: bytes, hot: set[Kind]) -> None:
     if Kind.SHELL in hot:
-        value.note(Kind.SHELL, shell.detect(text, alone=value.alone, start=value.kind != "path"))
+        value.note(Kind.SHELL, shell.detect(text, alone=value.alone, start=value.kind != "path", hot=value.hot, scan=started))
     if Kind.WINDOWS in hot:
-        value.note(Kind.WINDOWS, windows.detect(text, alone=value.alone))
-        value.note(Kind.POWERSHELL, windows.powershell(text, alone=value.alone))
+        value.note(Kind.WINDOWS, windows.detect(text, alone=value.alone, hot=value.hot, scan=started))
+        value.note(Kind.POWERSHELL, windows.powershell(text, alone=value.alone, hot=value.hot))
 
 
 def _programs(value: _Value, text: bytes, hot: set[Kind]) -> None:
     if Kind.PHP in hot:
-        value.note(Kind.PHP, php.detect(text, alone=value.alone and value.kind != "path"))
+        value.note(Kind.PHP, php.detect(text, alone=value.alone and value.kind != "path", hot=value.hot, scan=started))
     if Kind.CODE in hot:
-        value.note(Kind.CODE, code.detect(text, alone=value.alone))
+        value.note(Kind.CODE, code.detect(text, alone=value.alone, hot=value.hot))
+
+
+def _server_page(value: _Value, text: bytes, hot: set[Kind]) -> None:
+    if Kind.PHP in hot:
+        value.note(Kind.PHP, php.hidden(text))
 
 
 def _java(value: _Value, text: bytes, hot: set[Kind]) -> None:
     if Kind.JAVA in hot:
-        value.note(Kind.JAVA, java.detect(text, alone=value.alone))
+        value.note(Kind.JAVA, java.detect(text, alone=value.alone, hot=value.hot))
         value.note(Kind.LOG4J, java.log4j(text))
 
 
@@ -274,12 +289,13 @@ _LOOKS: Final[Mapping[str, tuple[_Look, ...]]] = {
     "path": (_xss, *_REST),
     "segment": (_sqli, _programs),
     "data": (_files, _metadata, _commands, _programs, _java),
+    "binary": (_server_page,),
     "xml": (_document, _metadata, _java),
 }
 """What a value of each kind is held against."""
 
 
-_DIGIT = re.compile(rb"\d")
+_COMPARED = re.compile(rb"\d.*[='#]|[='].*\d|\d.*--", re.DOTALL)
 _EVIDENCE = re.compile(rb"[\d(),;=*#|&<>@]|--")
 
 
@@ -291,11 +307,11 @@ def injected(text: bytes) -> bool:
     if _EVIDENCE.search(text) is None:
         return False
     strong = (
-        set(fingerprint) & set(b"UETc;")
-        or (38 in fingerprint and 49 in fingerprint and _DIGIT.search(text) is not None)
-        or (115 in fingerprint and 111 in fingerprint)
+        set(fingerprint) & set(b"UETc")
+        or (38 in fingerprint and 49 in fingerprint and _COMPARED.search(text) is not None)
+        or fingerprint in {b"sos", b"s&s"}
     )
-    return bool(strong) and len(text) < 400 and not sql.prose(text)
+    return bool(strong) and len(text) < 400 and b"\n" not in text.strip() and not sql.prose(text)
 
 
 class Survey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from garrison.edge.inspect.detect.normal import lengthy
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, Scan, everything, lengthy
 
 _CMD: Final = (
     rb"(?:appcmd|assoc|attrib|at|bash|bcdboot|bcdedit|bitsadmin|cacls|certreq|certutil|chcp|chkdsk"
@@ -47,7 +47,7 @@ _WEAK = re.compile(
     + _CMD
     + (
         rb"(?:\.exe)?(?:\s+(?:/[a-z?]{1,12}\b|[a-z]:[\\/]|%\w+%|\\\\\w|-[a-z]\w{0,10}\b|\d{1,3}\.\d{1,3}\."
-        rb"|\"[^\"]{0,60}\"|\d{1,2}:\d\d|>|user\b|localgroup|view\b|share\b|use\b|start\b|query\s+hk"
+        rb"|\"[^\"]{0,60}\"(?=\s*(?:$|[&|>;]))|\d{1,2}:\d\d|>|user\b|localgroup|view\b|share\b|use\b|start\b|query\s+hk"
         rb"|add\s+hk|delete\s+hk|stop\b)|/[a-z]\s|\.\\)"
     ),
     re.IGNORECASE,
@@ -119,14 +119,15 @@ _POWER = re.compile(
 _DISGUISE: Final = bytes.maketrans(b",;", b"  ")
 
 
-def detect(text: bytes, *, alone: bool = True) -> bytes | None:
+def detect(text: bytes, *, alone: bool = True, hot: Gates = EVERYTHING, scan: Scan = everything) -> bytes | None:
     """The piece of one reading that ``cmd`` would run, None for none."""
     text = text[:8192]
     if not alone and lengthy(text):
         return None
     for plain in (text, text.translate(None, b"^\"'")):
-        for pattern in (_ALWAYS, _SHELL, _WEAK):
-            match = pattern.search(plain)
+        hot = hot if plain == text else scan(plain)
+        for pattern, gate in ((_ALWAYS, _ALWAYS), (_SHELL, _SHELL), (_WEAK, _WEAK_GATE)):
+            match = pattern.search(plain) if gate in hot else None
             if match is not None and not (match.start() > 0 and lengthy(text)):
                 return match.group().strip()[:128]
         if b"^" not in text and b'"' not in text and b"'" not in text:
@@ -134,7 +135,7 @@ def detect(text: bytes, *, alone: bool = True) -> bytes | None:
     return None
 
 
-def powershell(text: bytes, *, alone: bool = True) -> bytes | None:
+def powershell(text: bytes, *, alone: bool = True, hot: Gates = EVERYTHING) -> bytes | None:
     """The piece of one reading that PowerShell would run, None for none."""
     if (
         b"-" not in text
@@ -145,11 +146,16 @@ def powershell(text: bytes, *, alone: bool = True) -> bytes | None:
         and b"iw" not in text.lower()
     ):
         return None
+    plain = b"`" in text
     text = text[:8192].replace(b"`", b"")
     if not alone and lengthy(text):
         return None
+    if _CMDLET not in hot and _POWER not in hot and not plain:
+        return None
     match = _CMDLET.search(text)
     if match is not None and match.end() == len(text) and match.start() == 0 and not match.group()[:1].isupper():
+        match = None
+    if match is not None and match.start() > 40 and lengthy(text):
         match = None
     match = match or _POWER.search(text)
     return match.group().strip()[:128] if match is not None else None

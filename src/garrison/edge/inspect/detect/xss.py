@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from garrison.edge.inspect.detect.normal import lengthy, unentity, unescape
+from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, lengthy, unentity, unescape
 
 LONGEST: Final = 16384
 _JUNK = re.compile(rb"[\x00-\x20\xa0]+")
-_TAG = re.compile(rb"<([/!?%]?)[\s/:\x00]{0,8}([a-zA-Z][\w:.-]{0,40}|\[cdata\[|--)?", re.IGNORECASE)
+_TAG = re.compile(rb"<([!?%]|/(?=\s*[a-zA-Z]))?[\s/:\x00]{0,8}([a-zA-Z][\w:.-]{0,40}|\[cdata\[|--)?", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     rb"""[\s/"'\x0b\x0c\x00]{0,64}([^\s=>/"'<\x00][^\s=>/<\x00]{0,64})(?:[\s\x00]{0,16}=[\s\x00]{0,16}("[^"]{0,4096}"?"""
     rb"""|'[^']{0,4096}'?|`[^`]{0,4096}`?|[^\s>]{0,4096}))?""",
@@ -32,6 +32,10 @@ HARMLESS_ALONE: Final = frozenset(
     ).split()
 )
 """Elements that are dangerous with what they carry, not by themselves."""
+NEEDS_ATTRIBUTES: Final = frozenset(b"meta base link layer noscript bgsound basefont".split())
+"""Elements that do something by their attributes alone."""
+FIELDS: Final = frozenset(b"input button textarea select keygen isindex".split())
+"""Parts of forms: at the start of a value they ask visitors in the application's name."""
 _EVENT = re.compile(rb"on[a-z]{3,40}(?![a-z])|on[a-z]{3,40}$", re.IGNORECASE)
 _NO_EVENTS: Final = frozenset(
     b"only once onto ones online onward onwards onboard onsite ongoing onset onlyfor onshore onerous onion onions oneself onlook "
@@ -51,7 +55,7 @@ _STYLE = re.compile(
     (
         rb"^>?\s*[@=]\s*\\|expression\s*\(|-moz-binding|behaviou?r\s*:"
         rb"|@\W{0,3}i\W{0,3}m\W{0,3}p\W{0,3}o\W{0,3}r\W{0,3}t|javascript|vbscript"
-        rb"|url\s*\(\s*['\"]?\s*(?:data:text|java|vb)"
+        rb"|url\s*\(\s*['\"]?\s*(?:data:text|java|vb)|\bbinding\s*:\s*url"
     ),
     re.IGNORECASE,
 )
@@ -85,6 +89,7 @@ _SCRIPT = re.compile(
     rb"""|\]\s*\.\s*(?:/\*[^*]{0,60}\*/\s*)?(?:sort|map|find|filter|some|every|foreach|reduce|join|concat|fill|at|from"""
     rb"""|push|slice|flat|includes)\s*\.\s*(?:call|apply|bind)\s*[`(]"""
     rb"""|\breflect\s*\.\s*\w{2,20}\s*\.\s*\w{2,12}\s*[`(]|\breflect\s*\.\s*(?:apply|construct|get|set)\b"""
+    rb"""|^\s*import\b[^;"'\n]{1,120}\bfrom\s*["'](?:\.{0,2}/|https?:|data:|blob:)[^"'\n]{1,200}["']\s*;?\s*$"""
     rb"""|\bonerror\s*=\s*(?:alert|eval|prompt|confirm)|\bthrow\s+onerror""",
     re.IGNORECASE,
 )
@@ -113,7 +118,7 @@ _URLISH = re.compile(
 )
 _DATA_URL = re.compile(
     (
-        rb"(?:^|[\"'=\s(])data:\s*(?:text/html|text/javascript|application/(?:x-)?javascript|image/svg\+xml"
+        rb"^\s*data:[^,<]{0,60},\s{0,8}<|(?:^|[\"'=\s(])data:\s*(?:text/html|text/javascript|application/(?:x-)?javascript|image/svg\+xml"
         rb"|text/xml|application/xhtml|text/x?sl)"
     ),
     re.IGNORECASE,
@@ -133,7 +138,7 @@ _XXE = re.compile(
     re.IGNORECASE,
 )
 _BREAKOUT = re.compile(
-    rb"""^[^<>]{0,400}?["'`]\s{0,8}/?>\s{0,8}<[a-z/!]|["'`]\s{0,16}(?:style|href|src|formaction|srcdoc|xlink:href"""
+    rb"""^[^<>\n]{0,200}?["'`]\s{0,8}/?>\s{0,8}<[a-z/!]|["'`]\s{0,16}(?:style|href|src|formaction|srcdoc|xlink:href"""
     rb"""|action|background|data|autofocus|accesskey|tabindex|contenteditable)\s{0,8}=\s{0,8}(?:["']?\s*(?:java|vb|data:|//)"""
     rb"""|x\s+on)""",
     re.IGNORECASE,
@@ -147,38 +152,55 @@ _FORM_SPACED = re.compile(
 )
 
 
-def document(text: bytes) -> bytes | None:
+def document(text: bytes, hot: Gates = EVERYTHING) -> bytes | None:
     """The declaration in a document of XML that loads or runs something, None for none."""
-    match = _XXE.search(text[:LONGEST])
+    match = _XXE.search(text[:LONGEST]) if _XXE in hot else None
     return match.group()[:128] if match is not None else None
 
 
-def detect(text: bytes) -> bytes | None:
+def detect(text: bytes, hot: Gates = EVERYTHING) -> bytes | None:
     """The piece of one reading that a browser would run, None for none."""
     text = text[:LONGEST]
-    if b"<" in text:
-        found = _tags(text)
-        if found is not None:
-            return found
-        match = _FORM_SPACED.search(text)
-        if match is not None:
-            return match.group()[:128]
-    match = _XXE.search(text)
-    if match is not None:
-        return match.group()[:128]
-    found = _handlers(text)
+    found = _tags(text) if _TAG_GATE in hot else None
     if found is not None:
         return found
-    for pattern in (_URLISH, _DATA_URL, _TEMPLATE, _JSFUCK, _BREAKOUT):
-        match = pattern.search(text)
+    found = _handlers(text) if _HANDLER_GATE in hot else None
+    if found is not None:
+        return found
+    match = _FORM_SPACED.search(text) if _FORM_SPACED in hot else None
+    if match is not None and not (match.group().lower() == b"<form" and lengthy(text) and not _posts(text[match.end() :])):
+        return match.group()[:128]
+    match = _XXE.search(text) if _XXE in hot else None
+    if match is not None and not (lengthy(text) and _SHOWN_SSI.match(match.group()) is not None):
+        return match.group()[:128]
+    for pattern in (_IN_STYLE, _URLISH, _DATA_URL, _TEMPLATE, _JSFUCK, _BREAKOUT):
+        match = pattern.search(text) if pattern in hot else None
         if match is not None:
             return match.group()[:128]
-    return _script(text)
+    return _script(text, hot)
+
+
+_SHOWN_SSI = re.compile(rb"<!--\s?#(?:set|echo|config|if|fsize|flastmod)", re.IGNORECASE)
+_ELSEWHERE = re.compile(rb"\baction\s*=\s*[\"']?\s*(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
+
+
+def _posts(rest: bytes) -> bool:
+    """Whether a form sends what is typed in to somewhere else."""
+    return _ELSEWHERE.search(rest.partition(b">")[0]) is not None
+
+
+def header(value: bytes) -> bytes | None:
+    """The attribute of an event in a header, behind a digit: where the quote before it was taken out on the way."""
+    match = _AFTER_DIGIT.search(value)
+    return match.group() if match is not None else None
+
+
+_AFTER_DIGIT = re.compile(rb"\don[a-z]{3,50}=[^=\s]", re.IGNORECASE)
 
 
 def _tags(text: bytes) -> bytes | None:
     for match in _TAG.finditer(text):
-        mark, name = match[1], (match[2] or b"").lower()
+        mark, name = match[1] or b"", (match[2] or b"").lower()
         if not name or mark in {b"!", b"?", b"%"}:
             continue
         local = name.rpartition(b":")[2].rstrip(b".-")
@@ -187,9 +209,12 @@ def _tags(text: bytes) -> bytes | None:
             if local == b"script":
                 return match.group() + rest[:64]
             continue
-        if local in DANGEROUS and local not in HARMLESS_ALONE and (rest[:1] in b" \t\r\n/>\x0c\x0b#" or not rest):
+        bare = local in NEEDS_ATTRIBUTES and b"=" not in rest.partition(b">")[0]
+        if local in DANGEROUS and local not in HARMLESS_ALONE and not bare and (rest[:1] in b" \t\r\n/>\x0c\x0b#" or not rest):
             return match.group() + rest[:64]
-        if local == b"style" and _STYLE.search(unescape(unentity(rest))):
+        if local in FIELDS and match.start() < 8 and b"=" in rest.partition(b">")[0] and not lengthy(text):
+            return match.group() + rest[:64]
+        if local == b"style" and _styled(unentity(rest)):
             return match.group() + rest[:64]
         found = _attributes(rest, local)
         if found is not None:
@@ -212,17 +237,54 @@ def _attributes(rest: bytes, local: bytes) -> bytes | None:
     return None
 
 
-def _runs(name: bytes, value: bytes, _local: bytes) -> bool:
+_CSS_ESCAPE = re.compile(rb"\\([0-9a-fA-F]{1,6})\s?|\\(.)", re.DOTALL)
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return chr(min(int(found[1], 16), 0x10FFFF)).encode("utf-8", "replace") if found[1] else found[2]
+
+
+def _css(text: bytes) -> bytes:
+    """A style as a browser reads it: escapes (a backslash and hexadecimal digits) undone, no comments and control characters."""
+    if b"\\" in text:
+        text = _CSS_ESCAPE.sub(_escaped, text)
+    return _CSS_COMMENT.sub(b"", text)
+
+
+_CSS_COMMENT = re.compile(rb"/\*[^*]{0,400}\*/|[\x00-\x08\x0b\x0c]")
+
+
+def _styled(text: bytes) -> bool:
+    """Whether a style runs or loads something, or its escapes hide markup."""
+    plain = _css(text)
+    return _STYLE.search(plain) is not None or _STYLE.search(unescape(text)) is not None or _MARKUP.search(plain) is not None
+
+
+_IN_STYLE = re.compile(
+    rb"(?:^|[\s'\"`/])style\s{0,8}=\s{0,8}['\"]?[^'\"<>]{0,200}(?:expression\s{0,8}\(|behaviou?r\s{0,8}:|-moz-binding|javascript:)",
+    re.IGNORECASE,
+)
+_MARKUP = re.compile(rb"<\s*/?\s*[a-z]\w*[\s/>]", re.IGNORECASE)
+
+
+def _runs(name: bytes, value: bytes, local: bytes) -> bool:
     if _EVENT.match(name) and name not in _NO_EVENTS:
         return not value.startswith(b"{")
     plain = unentity(value.strip(b"\"'`"))
-    if name == b"srcdoc":
+    if name in {b"srcdoc", b"datasrc", b"dataformatas", b"ev:handler", b"ev:event"}:
         return True
     if name == b"style":
-        return _STYLE.search(unescape(plain)) is not None
+        # A brace that nothing closes breaks out of the attribute's declarations in old browsers.
+        return _styled(plain) or plain.count(b"{") != plain.count(b"}")
+    if name == b"xlink:href" and local not in {b"use", b"image"}:
+        return plain.lstrip()[:2] == b"//" or _script_url(plain)
     if name in _URL_ATTRIBUTES or b":" in name:
-        return _SCRIPT_URL.search(_JUNK.sub(b"", plain)) is not None
+        return _script_url(plain)
     return False
+
+
+def _script_url(text: bytes) -> bool:
+    return _SCRIPT_URL.search(_JUNK.sub(b"", text)) is not None
 
 
 def _handlers(text: bytes) -> bytes | None:
@@ -231,6 +293,8 @@ def _handlers(text: bytes) -> bytes | None:
         if name in _NO_EVENTS or value[:1] == b"{":
             continue
         known = name[2:] in EVENTS
+        if not text[: match.start()].strip() and text[:1] in b" \t\n\r\x0b\x0c/" and not value.strip():
+            return match.group()[:96]
         if known and (not value.strip() or _CALLISH.search(value) or text[max(0, match.start()) : match.start() + 1] in b"\"'`<"):
             return match.group()[:96]
         if not known and _CALLISH.search(value) and (_CALLS.search(value) or b"<" in text[: match.start()]):
@@ -266,11 +330,11 @@ EVENTS: Final = frozenset(
 _CALLISH = re.compile(rb"[\w$\])]\s*[(`=\[]|[a-z]\.[a-z]|\\|&#|%[0-9a-f]{2}|javascript", re.IGNORECASE)
 
 
-def _script(text: bytes) -> bytes | None:
-    match = _SCRIPT.search(text)
+def _script(text: bytes, hot: Gates) -> bytes | None:
+    match = _SCRIPT.search(text) if _SCRIPT in hot else None
     if match is not None and not _inside_code(text, match.start()):
         return match.group()[:128]
-    match = _BREAK_CALL.search(text)
+    match = _BREAK_CALL.search(text) if _BREAK_CALL in hot else None
     if (
         match is not None
         and not _inside_code(text, match.start())
@@ -301,6 +365,7 @@ GATES: Final = (
     _XXE,
     _FORM_SPACED,
     _HANDLER_GATE,
+    _IN_STYLE,
     _URLISH,
     _DATA_URL,
     _TEMPLATE,
@@ -308,5 +373,6 @@ GATES: Final = (
     _BREAKOUT,
     _SCRIPT,
     _BREAK_CALL,
+    _AFTER_DIGIT,
 )
 """What a value must have one of for the detector to find anything in it: its patterns, or what they begin with."""
