@@ -126,6 +126,12 @@ def test_an_order_to_envoy_is_not_passed_on(front: Front, application: Applicati
     assert not [key for key, _ in headers_of(application.requests[0]) if key.startswith("x-envoy")]
 
 
+def test_a_header_that_only_looks_like_one_of_envoys_is_inspected(front: Front, application: Application):
+    assert front.ask("/", headers=[("X-Envoy-Peer-Metadata", "attack")]).status == 403
+    assert front.ask("/", headers=[("X-Envoy-Peer-Metadata", "fine")]).status == 200
+    assert dict(headers_of(application.requests[0]))["x-envoy-peer-metadata"] == "fine"
+
+
 def test_what_a_client_says_of_its_address_stays_before_what_is_known(front: Front, application: Application):
     front.ask("/", headers=[("X-Forwarded-For", "9.9.9.9"), ("X-Forwarded-Proto", "https"), ("X-Request-Id", "mine")])
     sent = dict(headers_of(application.requests[0]))

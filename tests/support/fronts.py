@@ -55,6 +55,7 @@ ACL = plain(
         rule("fine", 8, byte_match(b"/two-hundred"), {"Block": {"CustomResponse": {"ResponseCode": 200}}}),
         rule("mark", 9, byte_match(b"/marked"), INSERT),
         rule("cookie", 10, byte_match(b"b=2", headers(pattern={"IncludedHeaders": ["cookie"]}, scope="VALUE"))),
+        rule("named", 11, byte_match(b"attack", header("x-envoy-peer-metadata"))),
         CustomResponseBodies={"sorry": {"ContentType": "TEXT_PLAIN", "Content": "come back later"}},
     )
 )

@@ -21,8 +21,12 @@ LENGTH: Final = b"\r\ncontent-length: "
 END: Final = b"\r\n\r\n"
 MAX_HEAD: Final = 1024 * 1024
 """Bytes of a question's head: the largest head that Envoy takes of a client, told twice over and in base64, is well below."""
-_ADDED: Final = frozenset({b"x-forwarded-proto", b"x-request-id"})
-"""Headers that Envoy sets itself, whatever the client sent: neither the application nor a rule sees the client's."""
+_ADDED: Final = frozenset({b"x-forwarded-proto", b"x-request-id", b"x-envoy-external-address"})
+"""Headers that Envoy sets itself, whatever the client sent: neither the application nor a rule sees the client's.
+
+Rules see any other, also of those that begin with ``x-envoy-``: Envoy drops the orders that it knows, the rest reaches the
+application.
+"""
 _VERSIONS: Final = {b"HTTP/2": "HTTP/2.0", b"HTTP/3": "HTTP/3.0"}
 """HTTP versions in the spelling of AWS WAF's logs."""
 _NONE: Final = frozenset({b"", b"-"})
@@ -79,7 +83,7 @@ def read_request(question: Question, *, scheme: str, now: float) -> WebRequest:
     for name, value in zip(rest[::2], rest[1::2], strict=True):
         if name[:1] == b":":
             pseudo[name] = value
-        elif name not in _ADDED and not name.startswith(b"x-envoy-"):
+        elif name not in _ADDED:
             headers.append((name, value))
         elif name == b"x-request-id":
             request_id = value

@@ -50,6 +50,11 @@ def test_a_request_is_read_as_it_came():
     assert (request.ja3, request.ja4) == ("", "")
 
 
+def test_rules_see_a_header_that_only_looks_like_one_of_envoys():
+    seen = read_request(question((*PAIRS, ("x-envoy-peer-metadata", "${jndi:ldap://a}"))), scheme="http", now=0)
+    assert seen.headers[-1] == (b"x-envoy-peer-metadata", b"${jndi:ldap://a}")
+
+
 @pytest.mark.parametrize(
     ("told", "address"), [("[2001:db8::1]:443", "2001:db8::1"), ("192.0.2.1:1", "192.0.2.1"), ("[::1]:80", "::1")]
 )
