@@ -8,26 +8,44 @@ reference, LoggingConfiguration, ``RedactedFields``. That credentials are masked
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 REDACTED: Final = "REDACTED"
 Document = Mapping[str, Any]
 Mask = Callable[[str], str]
 """What is shown in the place of a value."""
 CREDENTIALS: Final = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "x-amz-security-token", "x-api-key", "x-aws-waf-token"}
+    {
+        *(
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "x-access-token",
+            "x-amz-security-token",
+            "x-api-key",
+            "x-auth-token",
+        ),
+        *("x-aws-waf-token", "x-csrf-token", "x-csrftoken", "x-xsrf-token"),
+    }
 )
 """Headers that are masked in any case, as all cookies are: a log is read by more people than those who may act as the client."""
 CREDENTIAL_ARGUMENTS: Final = frozenset(
     {
-        *("access_token", "api_key", "apikey", "auth_token", "client_secret", "id_token", "passwd", "password", "pwd"),
-        *("refresh_token", "secret", "token", "x-amz-credential", "x-amz-security-token", "x-amz-signature"),
+        *("access_token", "api_key", "apikey", "auth_token", "client_assertion", "client_secret", "id_token", "jwt", "otp"),
+        *("pass", "passphrase", "passwd", "password", "pwd", "refresh_token", "samlresponse", "secret", "session_token", "sig"),
+        *("token", "x-amz-credential", "x-amz-security-token", "x-amz-signature"),
     }
 )
-"""Query arguments that are masked in any case."""
+"""Query arguments that are masked in any case, also where their names are the last part of one (``user[password]``,
+``new_password``)."""
+_PARTS: Final = re.compile(r"[\[\].:]+")
+_ADDRESSES: Final = frozenset({"referer", "x-original-url", "x-rewrite-url"})
+"""Headers with an address, whose query string has arguments too."""
 HEADER, COOKIE, ARGUMENT = "SINGLE_HEADER", "SINGLE_COOKIE", "SINGLE_QUERY_ARGUMENT"
 QUERY, BODY, PATH, METHOD = "QUERY_STRING", "BODY", "URI_PATH", "METHOD"
 _REDACTABLE: Final = {"UriPath": PATH, "QueryString": QUERY, "Method": METHOD}
@@ -53,8 +71,10 @@ class Privacy:
     rules: Mapping[tuple[str, str], _Rule] = field(default_factory=dict)
 
     def _find(self, kind: str, key: str = "") -> _Rule | None:
-        found = self.rules.get((kind, key.lower()))
-        return found or (_CREDENTIAL if key.lower() in _DEFAULTS.get(kind, frozenset()) or kind == COOKIE else None)
+        # An application decodes the name before it reads it: `p%61ssword` is a password too.
+        name = unquote_plus(key).lower() if kind == ARGUMENT else key.lower()
+        found = self.rules.get((kind, name))
+        return found or (_CREDENTIAL if kind == COOKIE or _is_credential(kind, name) else None)
 
     def shown(self, kind: str, value: str, key: str = "") -> str:
         """A field's value as it is shown."""
@@ -77,7 +97,15 @@ class Privacy:
 
 
 _CREDENTIAL: Final = _Rule(_substitute)
-_DEFAULTS: Final = {HEADER: CREDENTIALS, ARGUMENT: CREDENTIAL_ARGUMENTS}
+
+
+def _is_credential(kind: str, name: str) -> bool:
+    if kind == HEADER:
+        return name in CREDENTIALS
+    if kind != ARGUMENT:
+        return False
+    last = next((part for part in reversed(_PARTS.split(name)) if part), name)
+    return last in CREDENTIAL_ARGUMENTS or last.endswith(("_password", "_token", "_secret"))
 
 
 def privacy(acl: Document, redacted: Sequence[Document], account: str) -> Privacy:
@@ -120,6 +148,9 @@ def shown_header(name: str, value: str, masks: Privacy) -> str:
     """A header's value as it is shown; of cookies each by its own name, where a web ACL protects some by theirs."""
     if name.lower() == "cookie" and masks.has(COOKIE):
         return masked_pairs(value, ";", lambda key, own: masks.shown(COOKIE, own, key))
+    if name.lower() in _ADDRESSES and "?" in value:
+        page, _, query = value.partition("?")
+        value = f"{page}?{shown_query(query, masks)}"
     return masks.shown(HEADER, value, name)
 
 

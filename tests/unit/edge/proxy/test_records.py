@@ -155,12 +155,33 @@ def test_inserted_headers_custom_responses_and_sizes():
 
 
 @pytest.mark.parametrize(
-    "name", ["Authorization", "cookie", "proxy-authorization", "X-Api-Key", "x-amz-security-token", "x-aws-waf-token"]
+    "name",
+    ["Authorization", "cookie", "proxy-authorization", "X-Api-Key", "x-amz-security-token", "x-aws-waf-token", "X-Auth-Token"],
 )
 def test_credentials_are_masked_though_nobody_asked(name: str):
     asked = request(b"q=1&Token=s3cret&x-amz-signature=s3cret", [(name.encode(), b"s3cret")])
     assert b"s3cret" not in repr(shown(Verdict(Action.ALLOW), asked)).encode()
     assert shown(Verdict(Action.ALLOW), asked)["httpRequest"]["args"] == "q=1&Token=REDACTED&x-amz-signature=REDACTED"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["p%61ssword", "%70assword", "user[password]", "user%5Bpassword%5D", "new_password", "Client%5fSecret", "jwt", "a.token"],
+)
+def test_an_argument_is_a_credential_however_its_name_is_written(name: str):
+    shown_as = shown(Verdict(Action.ALLOW), request(f"q=1&{name}=s3cret&r=2".encode()))["httpRequest"]["args"]
+    assert shown_as == f"q=1&{name}=REDACTED&r=2"
+
+
+def test_what_a_web_acl_protects_is_masked_however_its_name_is_written():
+    masks = privacy(protection("SINGLE_QUERY_ARGUMENT", "hoppy"), (), "1")
+    assert shown(Verdict(Action.ALLOW), request(b"h%6Fppy=a"), masks)["httpRequest"]["args"] == "h%6Fppy=REDACTED"
+
+
+def test_the_query_of_a_referring_page_is_masked_too():
+    asked = request(headers=[(b"Referer", b"https://a.example/reset?page=1&token=s3cret")])
+    found = shown(Verdict(Action.ALLOW), asked)["httpRequest"]["headers"][0]
+    assert found == {"name": "Referer", "value": "https://a.example/reset?page=1&token=REDACTED"}
 
 
 @pytest.mark.parametrize(
