@@ -39,6 +39,7 @@ class AsgiFirewall:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
+        scope = _unambiguous(scope)
         read = _Body(receive)
         if scope["type"] == "http":
             await read.up_to(self._firewall.body_bytes)
@@ -52,6 +53,13 @@ class AsgiFirewall:
             await _answer(found, send, head_only=request.method == "HEAD")
         else:
             await _deny(found, scope, receive, send)
+
+
+def _unambiguous(scope: Scope) -> Scope:
+    """The scope without headers that have ``_`` in their names: frameworks that read it as ``-`` would get what no rule saw."""
+    if not any(b"_" in name for name, _ in scope["headers"]):
+        return scope
+    return {**scope, "headers": [each for each in scope["headers"] if b"_" not in each[0]]}
 
 
 class _Body:

@@ -22,6 +22,7 @@ from garrison.edge.proxy.judge import Passed, Work
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+_PLAIN: Final = [("content-type", "text/plain")]
 _BARE: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 
 
@@ -34,6 +35,9 @@ class WsgiFirewall:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Inspect, and let the application answer, or answer in its place."""
+        unfit = _unfit(environ)
+        if unfit is not None:
+            return _answer(unfit, start_response, head_only=environ["REQUEST_METHOD"] == "HEAD")
         request = self._request(environ)
         found = self._firewall.decide(request)
         if isinstance(found, Work):
@@ -63,7 +67,7 @@ class WsgiFirewall:
     def _body(self, environ: Environ) -> tuple[bytes, int]:
         """The body as far as it is looked at, and its whole size; the application reads it again from its beginning."""
         declared = str(environ.get("CONTENT_LENGTH") or "")
-        length = int(declared) if declared.isdecimal() else None
+        length = int(declared) if declared else None
         if length is None and not environ.get("wsgi.input_terminated"):
             return b"", 0  # PEP 3333: without a length there is no body to read
         limit = self._firewall.body_bytes
@@ -74,6 +78,16 @@ class WsgiFirewall:
         if length is not None:
             return here, length
         return here, len(here) + (len(here) == limit)
+
+
+def _unfit(environ: Mapping[str, Any]) -> Response | None:
+    """The answer to a body of which nobody can say how an application will read it; some servers let such through."""
+    declared = str(environ.get("CONTENT_LENGTH") or "")
+    if declared and not (declared.isascii() and declared.isdigit()):
+        return Response(400, _PLAIN, b"The length of the body is no number.\n")
+    if not declared and environ.get("HTTP_TRANSFER_ENCODING") and not environ.get("wsgi.input_terminated"):
+        return Response(411, _PLAIN, b"A body must have a length here.\n")
+    return None
 
 
 def _exactly(stream: IO[bytes], wanted: int) -> bytes:

@@ -71,6 +71,13 @@ def test_a_rule_blocks(firewall: Firewall):
     assert ask(firewall, "/forbidden", method="HEAD")[2] == b""
 
 
+def test_a_header_that_a_framework_may_read_as_another_reaches_nobody(firewall: Firewall):
+    headers = [(b"host", b"shop.example.com"), (b"x_twice", b"one,two"), (b"x-ok", b"1")]
+    status, _, _, seen = ask(firewall, "/a", headers=headers)
+    assert status == 200
+    assert seen[0][0]["headers"] == [headers[0], headers[2]]
+
+
 def test_a_body_in_pieces_is_inspected(firewall: Firewall):
     assert ask(firewall, "/", b"att", b"ack-in", b"-body")[0] == 403
 

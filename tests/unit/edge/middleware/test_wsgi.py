@@ -66,6 +66,18 @@ def test_rules_block(firewall: Firewall):
     assert ask(firewall, "/forbidden")[2] == []
 
 
+@pytest.mark.parametrize("length", ["+14", " 14", "-1", "1_4", "0xe", "\xb2"])
+def test_a_length_that_an_application_may_read_otherwise_is_refused(firewall: Firewall, length: str):
+    status, _, seen = ask(firewall, "/", b"attack-in-body", strict=False, CONTENT_LENGTH=length)
+    assert (status, seen) == (400, [])
+
+
+def test_chunks_that_the_server_hands_on_are_refused(firewall: Firewall):
+    chunked = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    status, _, seen = ask(firewall, "/", b"e\r\nattack-in-body\r\n0\r\n\r\n", strict=False, **chunked)
+    assert (status, seen) == (411, [])
+
+
 def test_a_body_behind_the_limit_arrives_whole(firewall: Firewall):
     body = bytes(range(256)) * 300 + b"attack-in-body"
     status, _, seen = ask(firewall, "/", body)
