@@ -17,7 +17,7 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-kms bench-waf bench-waf-crs docs format lock clean needs
+.PHONY: help serve test check bench bench-identity bench-kms bench-waf bench-waf-crs docs format lock clean needs
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -56,6 +56,9 @@ test: needs ## everything: the fast half, then every test
 
 bench: .build/dev.stamp ## measure beside the peers; prints one table and writes it into the docs
 	$(BIN)/python bench/run.py $(ARGS)
+
+bench-identity: .build/dev.stamp ## what a sign-in, a role's credentials and the reports of 10,000 users cost
+	$(BIN)/python bench/identity.py $(ARGS)
 
 bench-kms: .build/dev.stamp ## the same for keys, beside OpenBao's transit engine too; takes half an hour
 	$(BIN)/python bench/kms_peers.py $(ARGS)
