@@ -30,6 +30,8 @@ from garrison.core.context import Call, ConfigurationItem
 from garrison.core.operation import REGISTRY
 from garrison.core.ports import Ports, Transaction
 from garrison.core.principal import Principal
+from garrison.edge.stage.follow import Stage
+from garrison.edge.stage.rulings import Setup
 from garrison.edge.token_keys import keep_rotated
 from garrison.explaining import told
 from garrison.identity.bootstrap import Accounts, create_account
@@ -56,6 +58,7 @@ from garrison.keys.xks.client import XksClient
 from garrison.keys.xks.http import Routes
 from garrison.store import SchemaError, Store, open_store
 from garrison.wire.gateway import Gateway
+from garrison.wire.guard import installer
 from garrison.wire.internal import InternalPaths
 from garrison.wire.limits import Limits
 from garrison.wire.metrics import Metrics
@@ -116,6 +119,7 @@ class Worker:
     gateway: Gateway
     recorder: Recorder
     principals: Principals
+    stage: Stage
     metrics: Metrics | None = None
 
     def collect(self) -> Metrics:
@@ -123,6 +127,7 @@ class Worker:
         if self.metrics is None:
             self.metrics = Metrics()
         self.metrics.hand_over(self.gateway.calls, self.gateway.strangers.suppressed)
+        self.stage.hand_over(self.metrics.registry)
         return self.metrics
 
     def tick(self) -> None:
@@ -134,6 +139,7 @@ class Worker:
             self._save_uses_of_keys()
         if self.metrics is not None or not self.state.settings.dev:
             self.collect()
+        self.stage.report(system_clock())
         # Through the gateway: calls may be waiting for the same group.
         self.gateway.flush()
         if self.state.settings.dev:
@@ -377,8 +383,8 @@ def issuers(settings: Settings) -> Issuers:
     return Issuers(Fetcher(settings.oidc_authorities, loopback=settings.oidc_loopback), settings.oidc_files)
 
 
-def build_worker(state: State, slot: int) -> Worker:
-    """Put the rooms together for one worker process."""
+def build_worker(state: State, slot: int, shared: Path | None = None) -> Worker:
+    """Put the rooms together for one worker process. ``shared``: the folder where several of them meet."""
     recorder = Recorder(state.store, state.data_dir, state.keyring, slot)
     principals = Principals(state.store, state.keyring, managed.document)
     ports = Ports(
@@ -423,7 +429,8 @@ def build_worker(state: State, slot: int) -> Worker:
     )
     gateway.internal = lambda request, call: internal(request, call) or proxy(request, call)
     gateway.pages = Console.of(gateway)
-    worker = Worker(state, gateway, recorder, principals)
+    stage = Stage(state.store, state.keyring, Setup.of(state.settings, slot, shared), installer(gateway))
+    worker = Worker(state, gateway, recorder, principals, stage)
     internal.collect = worker.collect
     if state.settings.dev:
         state.store.snapshot()
@@ -490,43 +497,30 @@ def user_named(state: State, account: str | None, name: str) -> tuple[str, str] 
 
 def new_xks_credential(state: State, owner: tuple[str, str], prefix: str) -> XksCredential:
     """Make a credential for another KMS, on record. ``owner``: account and unique id of the user as whom it calls."""
-    now = system_clock()
     account, owner_id = owner
-    recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
-    try:
-        with state.store.writing() as tx:
-            made = xks_credentials.create(
-                tx,
-                state.keyring,
-                ids.system_random,
-                account=account,
-                region=state.settings.region,
-                owner_id=owner_id,
-                prefix=prefix,
-                now=now,
-            )
-            item = _credential_item(made.access_key_id, account, made.region)
-            recorder.write(_service_event("kms.amazonaws.com", "CreateXksCredential", item, now), None, [item])
-    finally:
-        recorder.close()
-    return made
+    made: list[XksCredential] = []
+
+    def create(tx: Transaction, now: float) -> ConfigurationItem:
+        whose = {"account": account, "region": state.settings.region, "owner_id": owner_id}
+        credential = xks_credentials.create(tx, state.keyring, ids.system_random, prefix=prefix, now=now, **whose)
+        made.append(credential)
+        return _credential_item(credential.access_key_id, account, credential.region)
+
+    on_record(state, "kms.amazonaws.com", "CreateXksCredential", create)
+    return made[0]
 
 
 def delete_xks_credential(state: State, access_key_id: str) -> bool:
     """Take one away, on record; False where there is none."""
-    now = system_clock()
-    recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
-    try:
-        with state.store.writing() as tx:
-            found = tx.one("SELECT account, region FROM kms_xks_credential WHERE access_key_id = ?", access_key_id)
-            if found is None:
-                return False
-            xks_credentials.delete(tx, access_key_id)
-            item = _credential_item(access_key_id, found[0], found[1], deleted=True)
-            recorder.write(_service_event("kms.amazonaws.com", "DeleteXksCredential", item, now), None, [item])
-    finally:
-        recorder.close()
-    return True
+
+    def delete(tx: Transaction, _now: float) -> ConfigurationItem | None:
+        found = tx.one("SELECT account, region FROM kms_xks_credential WHERE access_key_id = ?", access_key_id)
+        if found is None:
+            return None
+        xks_credentials.delete(tx, access_key_id)
+        return _credential_item(access_key_id, found[0], found[1], deleted=True)
+
+    return on_record(state, "kms.amazonaws.com", "DeleteXksCredential", delete)
 
 
 def _credential_item(access_key_id: str, account: str, region: str, *, deleted: bool = False) -> ConfigurationItem:
@@ -535,16 +529,21 @@ def _credential_item(access_key_id: str, account: str, region: str, *, deleted: 
     return ConfigurationItem(type=kind, id=access_key_id, arn=arn, account=account, region=region, deleted=deleted)
 
 
-def on_record(state: State, source: str, name: str, change: Callable[[Transaction, float], ConfigurationItem]) -> None:
-    """Let a command change the state, on record as the work of a service. ``change`` answers the resource's new item."""
+def on_record(state: State, source: str, name: str, change: Callable[[Transaction, float], ConfigurationItem | None]) -> bool:
+    """Let a command change the state, on record as the work of a service. ``change`` answers the resource's new item.
+
+    False where it answers None, for nothing to do: that is not on record.
+    """
     now = system_clock()
     recorder = Recorder(state.store, state.data_dir, state.keyring, state.slot)
     try:
         with state.store.writing() as tx:
             item = change(tx, now)
-            recorder.write(_service_event(source, name, item, now), None, [item])
+            if item is not None:
+                recorder.write(_service_event(source, name, item, now), None, [item])
     finally:
         recorder.close()
+    return item is not None
 
 
 def _service_event(source: str, name: str, item: ConfigurationItem, now: float) -> Event:

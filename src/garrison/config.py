@@ -94,7 +94,14 @@ class Settings:
     oidc_loopback: bool = False
     """Take OpenID Connect issuers at `http://` addresses of this machine."""
     waf_lists: Path | None = None
-    """The directory that `garrison protect --lists` takes: rules imported there are a managed rule group of AWS WAF's API too."""
+    """The directory that `garrison protect --lists` takes: rules imported there are a managed rule group of AWS WAF's API too.
+
+    The web ACL of Garrison's own API takes lists and databases of places from there.
+    """
+    waf_fail_open: bool = False
+    """Let calls pass that the web ACL of Garrison's own API could not inspect; else they get 503."""
+    waf_valkey: str = ""
+    """URL of the Valkey over which nodes share the rates of that web ACL; may hold a password."""
 
     @property
     def database(self) -> str | Path:

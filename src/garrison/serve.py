@@ -15,8 +15,9 @@ import signal
 import socket
 import ssl
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,8 @@ log = logging.getLogger("garrison")
 
 _RESTART_SECONDS = 1.0
 _STOP_SECONDS = 10.0
+_START_LOOKS = 0.1
+"""Seconds between two looks whether a worker that is still starting is to stop."""
 _BACKGROUND_SECONDS = 5.0
 _PRUNE_ROUNDS = 720
 _STEPS_A_ROUND = 500
@@ -149,9 +152,20 @@ def _serve_from_disk(settings: Settings, listener: Listener, announce: Callable[
     if settings.credentials_file:
         app.write_credentials_file(settings.credentials_file, listener.endpoint, settings, found)
     log.info("serving", extra={"endpoint": listener.endpoint, "account": found.account, "workers": settings.workers})
-    status = Supervisor(settings, state.keyring, listener).run()
+    with _meeting_place(settings) as shared:
+        status = Supervisor(settings, state.keyring, listener, shared).run()
     log.info("stopped", extra={"endpoint": listener.endpoint})
     return status
+
+
+@contextlib.contextmanager
+def _meeting_place(settings: Settings) -> Iterator[Path | None]:
+    """A folder for what several workers share. Not in the data directory, whose path may be too long for that of a socket."""
+    if settings.workers == 1:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="garrison-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _serve_in_memory(settings: Settings, listener: Listener, announce: Callable[[Listener, app.FirstCredentials], None]) -> int:
@@ -203,11 +217,20 @@ async def _serve_until_told(worker: app.Worker, server: GuardedServer, listener:
             server.ask_to_stop()
 
         loop.add_reader(lifeline, supervisor_is_gone)
-    ticking = asyncio.create_task(_tick(worker))
+    # Until the API's web ACL is in force no call is taken: whoever connects waits.
+    starting = asyncio.create_task(worker.stage.start())
+    while not starting.done() and not server.should_exit:
+        await asyncio.wait([starting], timeout=_START_LOOKS)
+    if server.should_exit:
+        starting.cancel()
+        return
+    await starting
+    running = [asyncio.create_task(_tick(worker)), asyncio.create_task(worker.stage.run())]
     try:
         await server.serve(sockets=[listener.sock])
     finally:
-        ticking.cancel()
+        for each in running:
+            each.cancel()
 
 
 async def _tick(worker: app.Worker) -> None:
@@ -228,6 +251,8 @@ class Supervisor:
     settings: Settings
     keyring: Keyring
     listener: Listener
+    shared: Path | None = None
+    """The folder where workers meet; None where there is one alone."""
     _children: dict[int, int] = field(default_factory=dict)
     """Process id to slot."""
     _stopping: bool = False
@@ -285,7 +310,7 @@ class Supervisor:
             self.listener.sock.close()
             run_background(state, reading)
         else:
-            run_worker(app.build_worker(state, slot), self.listener, reading)
+            run_worker(app.build_worker(state, slot, self.shared), self.listener, reading)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True

@@ -46,7 +46,9 @@ _HELP = {
     "hsm_clusters": "TOML file: the PKCS#11 token of each CloudHsmClusterId.",
     "oidc_keys": "URL=PATH, comma-separated: JWKS files of OpenID Connect issuers that are not asked.",
     "oidc_authorities": "Certificate authorities, PEM, that OpenID Connect issuers are trusted by, beside the system's.",
-    "waf_lists": "What `protect --lists` takes: rules imported there are a managed rule group of the API too.",
+    "waf_lists": "What `protect --lists` takes, for the web ACL of this API; rules imported there are a managed rule group too.",
+    "waf_fail_open": "Let calls pass that the web ACL of this API could not inspect; else they get 503.",
+    "waf_valkey": "valkey:// URL: share the rates of the web ACL of this API with other nodes.",
     "oidc_loopback": "Take OpenID Connect issuers at http:// addresses of this machine.",
 }
 

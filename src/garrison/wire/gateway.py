@@ -44,6 +44,8 @@ log = logging.getLogger("garrison.wire")
 Answer = Callable[[Response], None]
 Internal = Callable[[Request, Call], Response | None]
 """Answers Garrison's own paths (/_garrison/…); None for every other."""
+Guard = Callable[[Request, Call], Response | Awaitable[Response] | None]
+"""Holds a request against a web ACL, then does as ``Internal``."""
 Pages = Callable[[Request, Call], Awaitable[Response] | None]
 """The console's pages; None for every other path."""
 T = TypeVar("T")
@@ -78,6 +80,8 @@ class Gateway:
     """How many failed calls of nobody in particular are put on record one by one."""
     deaf: bool = False
     """True while other nodes' changes cannot be read: what is cached may be stale, and no call is decided by it."""
+    guard: Guard | None = None
+    """Stands before all calls where this API has a web ACL (``guard.Guard``)."""
     pages: Pages | None = None
     beside: ThreadPoolExecutor | None = None
     """Threads for what waits for somebody else; made at the first such call, after the fork."""
@@ -102,8 +106,8 @@ class Gateway:
             exchange = self.handle(request, call, refused=refused)
             await write(send, await self._settle(exchange), close=True)
             return
-        own = self.internal(request, call)
-        await write(send, await self._finish(self._page_or_call(request, call)) if own is None else own)
+        own = (self.guard or self.internal)(request, call)
+        await write(send, own if isinstance(own, Response) else await self._finish(self._page_or_call(request, call, own)))
 
     def enter(self, request: Request, call: Call, answer: Answer) -> Exchange | None:
         """Take a request that is here whole; ``answer`` gets what is to be sent, at once or at the end of this turn of the loop.
@@ -111,11 +115,11 @@ class Gateway:
         So the calls of one turn are made safe together, and none needs a task of its own, which costs as much as verifying a
         signature. Where the call waits for somebody else, its exchange comes back instead, for ``finish_to``.
         """
-        own = self.internal(request, call)
-        if own is not None:
+        own = (self.guard or self.internal)(request, call)
+        if isinstance(own, Response):
             answer(own)
             return None
-        exchange = self._page_or_call(request, call)
+        exchange = self._page_or_call(request, call, own)
         if exchange.waits_for is not None or exchange.page is not None:
             return exchange
         if not self._due:
@@ -127,8 +131,9 @@ class Gateway:
         """Wait for what a call waits for, and send its answer as an ASGI application does."""
         await write(send, await self._finish(exchange))
 
-    def _page_or_call(self, request: Request, call: Call) -> Exchange:
-        page = self.pages(request, call) if self.pages is not None else None
+    def _page_or_call(self, request: Request, call: Call, page: Awaitable[Response] | None) -> Exchange:
+        if page is None and self.pages is not None:
+            page = self.pages(request, call)
         if page is None:
             return self.handle(request, call)
         exchange = self._exchange(request, call)

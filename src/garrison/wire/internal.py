@@ -49,7 +49,7 @@ class InternalPaths:
     def __call__(self, request: Request, call: Call) -> Response | None:
         """The answer to one of these paths; None for any other."""
         path = request.path
-        if not path.startswith(("/_garrison/", "/_localstack/")) or _is_signed(request):
+        if not is_internal(request):
             return None
         if path in {"/_garrison/health", "/_localstack/health"}:
             return self._health(request)
@@ -113,6 +113,11 @@ class InternalPaths:
         if name != "after" or not (after.isascii() and after.isdigit() and len(after) <= _DIGITS):
             return _answer(400, {"message": "the query must be after=NUMBER"})
         return _answer(200, self.decisions(int(after)))
+
+
+def is_internal(request: Request) -> bool:
+    """Whether a request is for one of these paths."""
+    return request.path.startswith(("/_garrison/", "/_localstack/")) and not _is_signed(request)
 
 
 def _is_signed(request: Request) -> bool:

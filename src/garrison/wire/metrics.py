@@ -32,17 +32,18 @@ class Metrics:
     def __init__(self) -> None:
         from prometheus_client import CollectorRegistry, Counter  # noqa: PLC0415 - it reads its folder when imported
 
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        """Where this process shows its counters."""
         self._calls = Counter(
             "garrison_requests",
             "Calls answered, by service, operation and HTTP status.",
             ("service", "operation", "status"),
-            registry=self._registry,
+            registry=self.registry,
         )
         self._suppressed = Counter(
             "garrison_audit_suppressed",
             "Failed calls without credentials that were counted and not recorded one by one.",
-            registry=self._registry,
+            registry=self.registry,
         )
         self._handed: Counts[tuple[str, str, int]] = Counts()
         self._handed_suppressed = 0
@@ -64,7 +65,7 @@ class Metrics:
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - as above
 
         if FOLDER_VARIABLE not in os.environ:
-            return generate_latest(self._registry), CONTENT_TYPE_LATEST
+            return generate_latest(self.registry), CONTENT_TYPE_LATEST
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library's own gap
         return generate_latest(registry), CONTENT_TYPE_LATEST

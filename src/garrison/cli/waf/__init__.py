@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from garrison.cli.options import fail
+from garrison.cli.waf.releasing import disassociate
 
 if TYPE_CHECKING:
     from garrison.cli.waf.compiling import Lists
@@ -26,7 +27,10 @@ _FILE: Final = click.Path(path_type=Path)
 
 @click.group()
 def waf() -> None:
-    """Try web ACLs on recorded requests, and bring rules from elsewhere."""
+    """Try web ACLs on recorded requests, bring rules from elsewhere, and get back in past a web ACL of one's own."""
+
+
+waf.add_command(disassociate)
 
 
 @waf.command("test")

@@ -26,6 +26,13 @@ FORBIDDEN: Final = b"".join(
     )
 )
 """What an application load balancer answers where a rule blocks and says no more."""
+
+
+def load_balancers() -> Response:
+    """The answer of an application load balancer to what is blocked."""
+    return Response(403, [("content-type", "text/html")], FORBIDDEN)
+
+
 _PLAIN: Final = [("content-type", "text/plain")]
 _HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]*)(?::\d*)?")
 """RFC 3986, 3.2.2 and 3.2.3, without the comma."""
@@ -74,6 +81,8 @@ class Judge:
     spent: Spent = field(default_factory=SpentHere)
     clock: Callable[[], float] = time.time
     random: Random = system_random
+    forbidden: Callable[[], Response] = load_balancers
+    """The answer where a rule blocks and says no more."""
     unreadable: int = 0
     """Requests that were refused for the coding of their body."""
     failures: int = 0
@@ -150,7 +159,7 @@ class Judge:
         if verdict.action is Action.ALLOW:
             return Passed(verdict.inserted) if verdict.inserted else _PASSED
         if verdict.action is Action.BLOCK:
-            return _blocked(verdict)
+            return _blocked(verdict, self.forbidden)
         if policy.site is None:
             raise LookupError("there is no key for tokens: a challenge cannot be posed")
         return page(request, verdict.action, policy.site, self.random)
@@ -162,10 +171,10 @@ def _is_coded(request: WebRequest) -> bool:
     return coding is not None and any(each.strip().lower() not in _HARMLESS for each in coding.split(b","))
 
 
-def _blocked(verdict: Verdict) -> Response:
+def _blocked(verdict: Verdict, forbidden: Callable[[], Response]) -> Response:
     chosen = verdict.response
     if chosen is None or (chosen.status == 403 and chosen.body is None and not chosen.headers):
-        return Response(403, [("content-type", "text/html")], FORBIDDEN)
+        return forbidden()
     headers = list(chosen.headers)
     if chosen.content_type is not None:
         headers.append(("content-type", chosen.content_type))

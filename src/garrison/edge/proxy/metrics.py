@@ -9,7 +9,10 @@ import os
 from collections import Counter as Counts
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -23,10 +26,11 @@ def prepare(folder: Path) -> None:
 class Metrics:
     """The counters of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """``registry``: where the process shows other counters too; one of their own without it."""
         from prometheus_client import CollectorRegistry, Counter  # noqa: PLC0415 - it reads its folder when imported
 
-        own = CollectorRegistry()
+        own = registry or CollectorRegistry()
         self._counters = {
             "requests": Counter(
                 "garrison_waf_requests", "Requests inspected, by web ACL and action.", ("web_acl", "action"), registry=own

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from garrison.edge.inspect import CompiledAcl, Location, ManagedGroup, PatternCache, Resources, compile_acl
+from garrison.edge.inspect import CompiledAcl, Location, ManagedGroup, PatternCache, Resources, body_limit, compile_acl
 from garrison.edge.inspect.detect.standard import StandardDetectors
 from garrison.edge.inspect.managed.catalog import Catalog
 from garrison.edge.interstitial import Site
@@ -30,6 +30,8 @@ class Loaded:
     resources: Resources
     logging: Document | None = None
     keys: TokenKeys | None = None
+    resource_type: str = "APPLICATION_LOAD_BALANCER"
+    """What is protected, as the API names its kind: how much of a body is inspected depends on it."""
 
     def compile(self, cache: PatternCache | None) -> Policy:
         """Make it ready to inspect; may take seconds. Raises InvalidParameter, EngineFault, KeyError."""
@@ -37,7 +39,9 @@ class Loaded:
             return Policy(self, None)
         domains = tuple(self.document.get("TokenDomains") or ())
         site = None if self.keys is None else Site(self.keys, domains)
-        return Policy(self, compile_acl(self.document, self.resources, detectors=StandardDetectors(), cache=cache), site)
+        limit = body_limit(self.document, self.resource_type)
+        acl = compile_acl(self.document, self.resources, detectors=StandardDetectors(), cache=cache, limit=limit)
+        return Policy(self, acl, site)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ Sources: AWS WAF Developer Guide, "Log fields for web ACL traffic" and "Log exam
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from garrison.core.arn import parse_arn
 from garrison.edge import privacy
 from garrison.edge.inspect import Action, GroupResult, MatchDetail, RateResult, RuleMatch, Verdict, WebRequest
 from garrison.edge.inspect.verdict import TokenAnswer
+from garrison.edge.listeners import is_api
 from garrison.edge.privacy import Privacy, shown_header, shown_query
 
 LABELS: Final = 100
@@ -55,8 +57,7 @@ def record(request: WebRequest, verdict: Verdict, source: str, acl_arn: str, mas
         "terminatingRuleType": str(verdict.kind),
         "action": str(verdict.action),
         "terminatingRuleMatchDetails": _details(verdict.details, masks),
-        "httpSourceName": "ALB",
-        "httpSourceId": source_id(source),
+        **_source(source, acl_arn),
         "ruleGroupList": [_group(each, masks) for each in verdict.groups],
         "rateBasedRuleList": [_rate(each, masks) for each in verdict.rates],
         "nonTerminatingMatchingRules": [_match(each, verdict, masks) for each in verdict.matches],
@@ -72,6 +73,15 @@ def record(request: WebRequest, verdict: Verdict, source: str, acl_arn: str, mas
     if verdict.overridden is not None:
         found["overriddenAction"] = str(verdict.overridden)
     return {**found, **_measures(request, verdict)}
+
+
+@lru_cache(maxsize=64)
+def _source(arn: str, acl_arn: str) -> Mapping[str, str]:
+    """What was protected. A stage of API Gateway is written ``account:API:stage``, as in AWS's examples; its ARN has no account."""
+    if is_api(arn):
+        _, _, api, _, stage = parse_arn(arn).resource.split("/")
+        return {"httpSourceName": "APIGW", "httpSourceId": f"{parse_arn(acl_arn).account}:{api}:{stage}"}
+    return {"httpSourceName": "ALB", "httpSourceId": source_id(arn)}
 
 
 def source_id(arn: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from garrison.api import wafv2 as api
 from garrison.core.arn import parse_arn
-from garrison.core.context import Context
+from garrison.core.context import ConfigurationItem, Context
 from garrison.core.operation import Check, Target, operation
 from garrison.core.ports import Transaction
 from garrison.edge import entities, listeners
@@ -103,10 +103,33 @@ def disassociate_web_acl(ctx: Context, req: api.DisassociateWebACLRequest) -> ap
     if before is None:
         _existing(ctx, req.resource_arn)
         return api.DisassociateWebACLResponse()
-    ctx.tx.run("DELETE FROM waf_association WHERE resource = ?", req.resource_arn)
-    ctx.tx.changed(CHANGED, req.resource_arn)
+    _release(ctx.tx, req.resource_arn)
     _told(ctx, before)
     return api.DisassociateWebACLResponse()
+
+
+def _release(tx: Transaction, resource: str) -> None:
+    tx.run("DELETE FROM waf_association WHERE resource = ?", resource)
+    tx.changed(CHANGED, resource)
+
+
+def release(tx: Transaction, resource: str) -> ConfigurationItem | None:
+    """Take a resource's web ACL away in the name of whoever owns the state; the web ACL's new item, None where it had none.
+
+    For an operator whose own web ACL lets nobody call ``DisassociateWebACL`` any more.
+    """
+    entity = entities.find(tx, attached(tx, resource) or "")
+    if entity is None:
+        return None
+    _release(tx, resource)
+    tx.changed(CHANGED, entity.arn)
+    return store.item(tx, entity)
+
+
+def of_the_api(tx: Transaction) -> list[str]:
+    """The ARNs of Garrison's own API that have a web ACL: one for each Region in which it was given one."""
+    rows = tx.all("SELECT resource FROM waf_association WHERE type = ? ORDER BY resource", GATEWAY)
+    return [row[0] for row in rows]
 
 
 @operation("wafv2", resource=_and_its_acl, read=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from garrison.core.context import ConfigurationItem, Context
+from garrison.core.ports import Transaction
 from garrison.edge import entities
 from garrison.edge.entities import CHANGED, Entity, Kind
 from garrison.edge.wafv2 import errors
@@ -97,15 +98,15 @@ def delete(ctx: Context, entity: Entity) -> None:
         ("waf_entity", "arn"),
     ):
         ctx.tx.run(f"DELETE FROM {table} WHERE {column} = ?", entity.arn)  # noqa: S608 - constants
-    ctx.changed(item(ctx, entity, deleted=True), (CHANGED, entity.arn))
+    ctx.changed(item(ctx.tx, entity, deleted=True), (CHANGED, entity.arn))
 
 
 def changed(ctx: Context, entity: Entity) -> None:
     """Record that an entity was written: every inspector reads it anew, and its new state becomes a configuration item."""
-    ctx.changed(item(ctx, entity), (CHANGED, entity.arn))
+    ctx.changed(item(ctx.tx, entity), (CHANGED, entity.arn))
 
 
-def item(ctx: Context, entity: Entity, *, deleted: bool = False) -> ConfigurationItem:
+def item(tx: Transaction, entity: Entity, *, deleted: bool = False) -> ConfigurationItem:
     """The configuration item of an entity. Search strings stay base64, as in the API's JSON."""
     return ConfigurationItem(
         type=TYPES[entity.kind],
@@ -114,20 +115,20 @@ def item(ctx: Context, entity: Entity, *, deleted: bool = False) -> Configuratio
         account=entity.account,
         region=entity.region,
         name=entity.name,
-        tags={} if deleted else tags_of(ctx.tx, entity.arn),
+        tags={} if deleted else tags_of(tx, entity.arn),
         configuration={} if deleted else {**entity.document, "Scope": entity.scope},
-        facts={} if deleted else facts(ctx, entity),
+        facts={} if deleted else facts(tx, entity),
         deleted=deleted,
     )
 
 
-def facts(ctx: Context, entity: Entity) -> dict[str, Any]:
+def facts(tx: Transaction, entity: Entity) -> dict[str, Any]:
     """What audits ask of an entity."""
     rules: Sequence[Document] = entity.document.get("Rules") or ()
     if entity.kind == "webacl":
-        return {**_rules(rules), **_web_acl(ctx, entity)}
+        return {**_rules(rules), **_web_acl(tx, entity)}
     if entity.kind == "rulegroup":
-        row = ctx.tx.one("SELECT rule_group FROM waf_policy WHERE rule_group = ?", entity.arn)
+        row = tx.one("SELECT rule_group FROM waf_policy WHERE rule_group = ?", entity.arn)
         return {**_rules(rules), "shared": row is not None}
     return {}
 
@@ -146,9 +147,9 @@ def _rules(rules: Sequence[Document]) -> dict[str, Any]:
     }
 
 
-def _web_acl(ctx: Context, entity: Entity) -> dict[str, Any]:
-    resources = ctx.tx.all("SELECT resource FROM waf_association WHERE web_acl = ? ORDER BY resource", entity.arn)
-    logged = ctx.tx.one("SELECT web_acl FROM waf_logging WHERE web_acl = ?", entity.arn)
+def _web_acl(tx: Transaction, entity: Entity) -> dict[str, Any]:
+    resources = tx.all("SELECT resource FROM waf_association WHERE web_acl = ? ORDER BY resource", entity.arn)
+    logged = tx.one("SELECT web_acl FROM waf_logging WHERE web_acl = ?", entity.arn)
     return {
         "associatedResources": [row[0] for row in resources],
         "logging": logged is not None,
