@@ -1,6 +1,6 @@
 #!/bin/sh
 # Debian packages that the tests need beside Python: PostgreSQL's server, Node.js and npm, SoftHSM and OpenSC,
-# openssl, git, a server of Redis's protocol, the rule files of the OWASP Core Rule Set, and Chromium with its driver.
+# openssl, git, a server of Redis's protocol, the rule files of the OWASP Core Rule Set, Chromium with its driver, and a C compiler.
 # As root they are installed; otherwise what is missing is named, and under CI=true that is an error.
 set -eu
 
@@ -15,6 +15,10 @@ command -v openssl >/dev/null || missing="$missing openssl"
 command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing="$missing redis-server"
 [ -d /usr/share/modsecurity-crs/rules ] || missing="$missing modsecurity-crs"
 command -v git >/dev/null || missing="$missing git"
+command -v "${CC:-cc}" >/dev/null || missing="$missing gcc libc6-dev"
+case "$(command -v python3)" in
+/usr/bin/*) ls /usr/include/python3*/Python.h >/dev/null 2>&1 || missing="$missing libpython3-dev" ;;
+esac
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v chromedriver >/dev/null || missing="$missing chromium-driver"
 [ -n "$missing" ] || exit 0

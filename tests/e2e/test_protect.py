@@ -11,9 +11,11 @@ import pytest
 from tests.support.fronts import ACL, Application, Front, eventually, headers_of, plain, protected
 from tests.support.waf import byte_match, rule, web_acl
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Application]]:
+def both(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Application]]:
     with protected(tmp_path_factory.mktemp("front"), ACL) as found:
         yield found
 
@@ -188,7 +190,9 @@ def test_a_rate_is_limited(tmp_path: Path):
         assert json.dumps(found).count("403") >= 3
 
 
-def test_checks_for_other_proxies(tmp_path: Path):
+def test_checks_for_other_proxies(tmp_path: Path, transport: str):
+    if transport != "inspectors":
+        pytest.skip("there is no Envoy")
     front = Front(tmp_path, "--check", ACL, ["--inspectors", "2"])
     with front:
         told = [("X-Original-Method", "GET"), ("X-Real-IP", "192.0.2.1")]

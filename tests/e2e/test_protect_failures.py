@@ -13,8 +13,17 @@ from typing import Any
 
 import pytest
 
-from tests.support.fronts import ACL, Application, Front, eventually, metrics, protected
+from tests.support.fronts import ACL, Application, Front, eventually, failures, metrics, protected
 from tests.support.server import free_port
+
+pytestmark = pytest.mark.usefixtures("transport")
+
+
+@pytest.fixture
+def beside(transport: str) -> None:
+    """For tests that end inspectors: they are processes of their own."""
+    if transport != "inspectors":
+        pytest.skip("there are no inspectors beside Envoy")
 
 
 @contextlib.contextmanager
@@ -29,6 +38,7 @@ def stopped(pids: list[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.usefixtures("beside")
 def test_a_dead_inspector_has_a_successor_and_is_counted(tmp_path: Path):
     port = free_port()
     with protected(tmp_path, ACL, "--inspectors", "1", "--metrics", str(port)) as (front, application):
@@ -58,6 +68,7 @@ def test_a_dead_envoy_has_a_successor_and_is_counted(tmp_path: Path):
         eventually(lambda: metrics(port).get('garrison_waf_events_total{event="envoy_restarted"}') == 1)
 
 
+@pytest.mark.usefixtures("beside")
 def test_without_an_answer_requests_are_refused(tmp_path: Path):
     with protected(tmp_path, ACL) as (front, application), stopped(front.children()["inspector"]):
         assert front.ask("/").status == 500
@@ -65,6 +76,7 @@ def test_without_an_answer_requests_are_refused(tmp_path: Path):
         assert application.requests == []
 
 
+@pytest.mark.usefixtures("beside")
 def test_without_an_answer_requests_pass_where_the_operator_says_so(tmp_path: Path):
     port = free_port()
     with protected(tmp_path, ACL, "--fail-open", "--metrics", str(port)) as (front, application):
@@ -96,14 +108,15 @@ HOSTILE = [
 )
 def test_no_request_makes_an_inspector_fail(open_front: tuple[Front, Application, int], method: str, target: str, headers: Any):
     front, _, port = open_front
-    before = metrics(port, "/envoy")['envoy_http_ext_authz_error{envoy_http_conn_manager_prefix="front"}']
+    before = failures(port, front.transport)
     front.ask(target, method=method, headers=headers)
-    after = metrics(port, "/envoy")['envoy_http_ext_authz_error{envoy_http_conn_manager_prefix="front"}']
-    assert after == before, "an inspector that fails on a request would let it pass on a listener that fails open"
+    assert failures(port, front.transport) == before, (
+        "an inspector that fails on a request would let it pass on a listener that fails open"
+    )
 
 
 @pytest.fixture(scope="module")
-def open_front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Application, int]]:
+def open_front(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Application, int]]:
     port = free_port()
     with protected(tmp_path_factory.mktemp("open"), ACL, "--fail-open", "--metrics", str(port)) as (front, application):
         yield front, application, port

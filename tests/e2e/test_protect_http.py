@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.fronts import ACL, Application, Front, headers_of, protected, read_quietly
 
+pytestmark = pytest.mark.usefixtures("transport")
 HOST = b"Host: shop.example.com\r\n"
 SMUGGLED = b"GET /forbidden HTTP/1.1\r\nHost: a.example\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -30,7 +31,7 @@ def post(more: bytes, body: bytes = b"") -> bytes:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Application]]:
+def both(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Application]]:
     with protected(tmp_path_factory.mktemp("front"), ACL) as found:
         yield found
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from garrison.keys.certificate import ensure_certificate
-from tests.support.fronts import ACL, Application, Front, eventually, headers_of, metrics, plain, protected
+from tests.support.fronts import ACL, Application, Front, eventually, failures, headers_of, plain, protected
 from tests.support.newer_http import Http2, ask3, pseudo, tls
 from tests.support.server import free_port
 from tests.support.waf import rule, size
 
+pytestmark = pytest.mark.usefixtures("transport")
 FINGERPRINTS = plain(
     [
         rule("ja3", 20, size("EQ", 32, {"JA3Fingerprint": {"FallbackBehavior": "NO_MATCH"}}), {"Count": {}}, labels=["ja3"]),
@@ -48,8 +49,7 @@ class Site:
 
     def failures(self) -> float:
         """Questions to inspectors that were not answered."""
-        found = metrics(self.metrics, "/envoy")
-        return sum(value for name, value in found.items() if name.startswith("envoy_http_ext_authz_error"))
+        return failures(self.metrics, self.front.transport)
 
     @contextlib.contextmanager
     def http2(self) -> Iterator[Http2]:
@@ -61,7 +61,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def running(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Failing open, so that a failure would show as a request that passes."""
     folder = tmp_path_factory.mktemp("tls")
     chain, key, authority = ensure_certificate(folder / "certificate", "localhost", time.time())

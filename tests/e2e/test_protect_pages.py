@@ -18,6 +18,7 @@ from tests.support.server import free_port
 from tests.support.solving import solve
 from tests.support.waf import byte_match, rule, web_acl
 
+pytestmark = pytest.mark.usefixtures("transport")
 CHALLENGED = plain(
     web_acl(
         rule("human", 0, byte_match(b"/checkout", position="STARTS_WITH"), {"Captcha": {}}),
@@ -28,7 +29,7 @@ PREFIX = "/_garrison/waf/"
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Application, int]]:
+def both(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Front, Application, int]]:
     port = free_port()
 
     def shop(connection: Any, _request: bytes) -> None:
@@ -88,7 +89,9 @@ def test_a_real_browser_solves_the_challenge_and_browses_on(both: tuple[Front, A
         browser.wait("#picture")
 
 
-def test_inspectors_count_together(tmp_path: Path):
+def test_inspectors_count_together(tmp_path: Path, transport: str):
+    if transport != "inspectors":
+        pytest.skip("there is one")
     with protected(tmp_path, None, "--rate", "30", "--inspectors", "2", "--local") as (front, _):
         passed = refused = 0
         while refused < 10:

@@ -14,11 +14,11 @@ from tests.support.fronts import Application, Front, eventually
 from tests.support.server import Server
 from tests.support.waf import byte_match, rule, visible
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("transport")]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("server"))
     with made:
         yield made

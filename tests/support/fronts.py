@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import pytest
 
+from garrison.edge.proxy.building import BuildError, find_tools
 from tests.support.needs import missing
 from tests.support.server import START_SECONDS, STOP_SECONDS, clean_environment, free_port, kill_group
 from tests.support.waf import BODY, byte_match, header, headers, rule, size, web_acl
@@ -163,6 +164,22 @@ def parse_answer(data: bytes) -> Answer:
     return Answer(int(head.split(b" ", 2)[1]), headers_of(data), body)
 
 
+TRANSPORTS = ("inspectors", "in-process")
+_asked_by: list[str] = ["inspectors"]
+
+
+@contextlib.contextmanager
+def asked_by(transport: str) -> Iterator[None]:
+    """Within this, fronts that say nothing else have this transport. Skips, or fails in CI, where it cannot be."""
+    if transport == "in-process":
+        needs_module()
+    _asked_by.append(transport)
+    try:
+        yield
+    finally:
+        _asked_by.pop()
+
+
 @dataclass
 class Front:
     """One ``garrison protect``."""
@@ -175,6 +192,7 @@ class Front:
     scheme: str = "http"
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    transport: str = field(default_factory=lambda: _asked_by[-1])
 
     @property
     def acl_file(self) -> Path:
@@ -193,6 +211,8 @@ class Front:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = self.port or free_port()
         line = [sys.executable, "-m", "garrison", "protect", self.upstream, "--listen", str(self.port), *self.options]
+        if self.upstream != "--check":
+            line += ["--transport", self.transport]
         if self.acl is not None:
             self.write_acl(self.acl)
             line += ["--acl", str(self.acl_file)]
@@ -299,7 +319,10 @@ class Front:
         if body is not None and not names & {"content-length", "transfer-encoding"}:
             lines.append(("Content-Length", str(len(body))))
         head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in [*lines, *headers])
-        data = head.encode("latin-1") + b"Connection: close\r\n\r\n" + (body or b"")
+        return self.exchange(head.encode("latin-1") + b"Connection: close\r\n\r\n" + (body or b""))
+
+    def exchange(self, data: bytes) -> Answer:
+        """One request in bytes, which ends its connection."""
         with self.connect() as connection:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(data)
@@ -351,6 +374,23 @@ def metrics(port: int, path: str = "/metrics") -> dict[str, float]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
         lines = answer.read().decode().splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+def failures(port: int, transport: str) -> float:
+    """Requests that could not be inspected, of a front with ``--metrics``."""
+    if transport == "in-process":
+        return metrics(port).get('garrison_waf_events_total{event="inspection_failed"}', 0.0)
+    found = metrics(port, "/envoy")
+    return sum(value for name, value in found.items() if name.startswith("envoy_http_ext_authz_error"))
+
+
+def needs_module() -> None:
+    """Skip, or fail in CI, where our module for Envoy cannot be built."""
+    needs_envoy()
+    try:
+        find_tools()
+    except BuildError as error:
+        missing(str(error))
 
 
 def needs_envoy() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import platformdirs
 
 from garrison.cli.options import STATE, fail, settings_from, settings_options
 
@@ -49,6 +50,12 @@ _SETTINGS = frozenset({*STATE, "region", "log_level"})
 @click.option("--log", default=None, metavar="FILE", help="Log records of a web ACL in a file; `-` for standard output.")
 @click.option("--metrics", default=None, metavar="[HOST:]PORT", help="Serve Prometheus metrics there, at /metrics and /envoy.")
 @click.option("--inspectors", type=click.IntRange(1, 32), default=None, help="Inspector processes; one a processor, at most 4.")
+@click.option(
+    "--transport",
+    type=click.Choice(["inspectors", "in-process", "auto"]),
+    default="inspectors",
+    help="Inspect beside Envoy, or in Envoy's own process, which costs less and needs a C compiler; auto: where that can be.",
+)
 @click.option("--valkey", default=None, metavar="URL", help="Share rates with other nodes over Valkey.")
 @settings_options(*STATE, "region", "log_level")
 def protect(url: str | None, **given: Any) -> None:  # noqa: ANN401 - options
@@ -75,16 +82,37 @@ def protect(url: str | None, **given: Any) -> None:  # noqa: ANN401 - options
 
 def _run(front: Front, given: dict[str, Any], settings: Settings, envoy: Path | None) -> None:
     from garrison.cli import protecting  # noqa: PLC0415 - `garrison --help` needs no rooms
+    from garrison.cli.inside import told  # noqa: PLC0415
     from garrison.edge.proxy import metrics  # noqa: PLC0415
     from garrison.edge.proxy.supervisor import Supervisor  # noqa: PLC0415
 
     metrics.prepare(front.folder / "metrics")
     kept = protecting.cache()
-    # A web ACL in a file is its own truth; else that of the server, where there is one.
-    served = not (given["local"] or given["acl"]) and bool(settings.store or (settings.data_dir / "garrison.db").exists())
-    place = protecting.StorePlace(front, given, settings, kept) if served else protecting.FilePlace(front, given, kept)
-    work = protecting.worker(front, place, kept, given["valkey"])
-    Supervisor(front, envoy, work, _Restarts().add).run(lambda: _announce(front, place))
+    place = protecting.place_of(front, given, settings, kept)
+    first = protecting.first_policy(place, kept)
+    work = protecting.worker(front, place, kept, given["valkey"], first)
+    inside = None if front.module is None else lambda: told(front, given, settings, place.secret())
+    Supervisor(front, envoy, work, _Restarts().add, inside).run(lambda: _announce(front, place))
+
+
+def _module(url: str | None, given: dict[str, Any]) -> Path | None:
+    """Our module for Envoy, where the firewall runs inside it. Raises ValueError where it must and cannot."""
+    from garrison.edge.proxy.building import BuildError, build, find_tools  # noqa: PLC0415 - `--help` needs no rooms
+
+    if given["transport"] == "inspectors":
+        return None
+    reason = "with --check there is no Envoy" if url is None else None
+    if (given["inspectors"] or 1) > 1:
+        reason = "--inspectors is the number of processes beside Envoy; in Envoy there is one interpreter"
+    try:
+        if reason is None:
+            return build(platformdirs.user_cache_path("garrison") / "envoy", find_tools())
+    except BuildError as error:
+        reason = str(error)
+    if given["transport"] == "in-process":
+        raise ValueError(f"--transport in-process: {reason}")
+    click.echo(f"inspecting beside Envoy, not in it: {reason}", err=True)
+    return None
 
 
 class _Restarts:
@@ -112,6 +140,7 @@ def _front(url: str | None, given: dict[str, Any]) -> Front:
     if given["http3"] and certificate is None:
         raise ValueError("--http3 needs --tls-cert and --tls-key")
     processors = os.cpu_count() or 1
+    module = _module(url, given)
     return Front(
         listen=_address(given["listen"]),
         upstream=None if url is None else parse_upstream(url, http2=given["upstream_http2"], authorities=given["upstream_ca"]),
@@ -120,8 +149,9 @@ def _front(url: str | None, given: dict[str, Any]) -> Front:
         http3=given["http3"],
         fail_open=given["fail_open"],
         undo_codings=not given["keep_codings"] and url is not None,
-        inspectors=given["inspectors"] or min(processors, 4),
+        inspectors=1 if module else given["inspectors"] or min(processors, 4),
         envoy_threads=processors,
+        module=module,
         metrics=_address(given["metrics"]) if given["metrics"] else None,
     )
 
@@ -155,5 +185,7 @@ def _announce(front: Front, place: Place) -> None:
     if arn is not None:
         click.echo(f"  listener   {arn}")
     click.echo(f"  web ACL    {place.title}")
+    if front.upstream is not None:
+        click.echo(f"  inspected  {'inside Envoy' if front.module else f'by {front.inspectors} beside Envoy'}")
     click.echo(f"  without an answer of an inspector, requests {'pass' if front.fail_open else 'are refused'}")
     sys.stdout.flush()

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ from garrison.edge.listeners import Listener
 from garrison.edge.places import Places
 from garrison.edge.proxy import metrics
 from garrison.edge.proxy.checks import Checker
+from garrison.edge.proxy.embedded import Embedded
 from garrison.edge.proxy.inspector import Inspector, compiled
 from garrison.edge.proxy.judge import Judge
 from garrison.edge.proxy.logbook import LineFile, LogBook, Write, log_book, to_stdout, writer_of
@@ -35,6 +37,7 @@ from garrison.edge.proxy.plans import parse_managed, planned
 from garrison.edge.proxy.policies import FileSource, FolderCache, Policy, Source
 from garrison.edge.proxy.settings import Front
 from garrison.edge.proxy.stored import Reporter, StoreSource
+from garrison.edge.proxy.supervisor import unix_socket
 from garrison.edge.proxy.watcher import Watcher
 from garrison.edge.samples import Batch
 from garrison.edge.sharing import HubPool, HubServer, Pool, Sharer, ValkeyPool
@@ -55,6 +58,17 @@ class Opened:
     reporter: Reporter | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What a place is opened by. Handed to no one but an inspector."""
+
+    arn: str = ""
+    root: bytes = field(default=b"", repr=False)
+    """The root key of the server's state."""
+    key: tuple[str, bytes, float] | None = field(default=None, repr=False)
+    """The key of tokens, where there is no server."""
+
+
 class Place(Protocol):
     """Where the web ACL is."""
 
@@ -63,8 +77,12 @@ class Place(Protocol):
         """For the first words."""
         ...
 
-    def open(self) -> contextlib.AbstractContextManager[Opened]:
-        """Open it, in the process that uses it."""
+    def secret(self) -> Secret:
+        """What another process needs to open it, beside the command line."""
+        ...
+
+    def open(self, guard: threading.Lock | None = None) -> contextlib.AbstractContextManager[Opened]:
+        """Open it, in the process that uses it. ``guard``: held while its judge and watcher are used."""
         ...
 
 
@@ -79,23 +97,32 @@ def cache() -> FolderCache:
 class FilePlace:
     """A web ACL in a file, or made of the options; no server of Garrison is needed."""
 
-    def __init__(self, front: Front, given: Given, kept: FolderCache) -> None:
+    def __init__(self, front: Front, given: Given, kept: FolderCache, secret: Secret | None = None) -> None:
+        """``secret``: of the same place in another process."""
         self._front = front
         self._path: Path = given["acl"] or self._planned(given)
         self.title = str(given["acl"] or given["managed"] or "a rate alone")
         self._catalog = live.Managed(given["lists"], kept).catalog if given["lists"] else Catalog(cache=kept)
         self._places = Places(given["lists"])
         # A token is worth nothing after a restart: its browser solves another challenge.
-        self._keys = TokenKeys([TokenKey("local", system_random(32), time.time() - 2 * token_keys.SETTLING)])
+        made = TokenKey("local", system_random(32), time.time() - 2 * token_keys.SETTLING)
+        self._key = made if secret is None or secret.key is None else TokenKey(*secret.key)
+        self._keys = TokenKeys([self._key])
         self._write = _writer(given["log"])
+
+    def secret(self) -> Secret:
+        """As of ``Place``."""
+        return Secret(key=(self._key.id, self._key.secret, self._key.created))
 
     def _planned(self, given: Given) -> Path:
         path = self._front.folder / "acl.json"
+        if path.exists():
+            return path
         path.write_text(json.dumps(plan("protect", self._front, given), indent=2), encoding="utf-8")
         return path
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[Opened]:
+    def open(self, guard: threading.Lock | None = None) -> Iterator[Opened]:  # noqa: ARG002 - a file takes nothing back
         """As of ``Place``."""
         source = FileSource(self._path, self._catalog, self._keys, self._places.locate)
         yield Opened(source, self._book)
@@ -127,10 +154,17 @@ def _writer(log: str | None) -> Write | None:
 class StorePlace:
     """A web ACL of the API: made by it with the caller's own permissions, and followed in the store."""
 
-    def __init__(self, front: Front, given: Given, settings: Settings, kept: FolderCache) -> None:
-        """Registers the listener, makes the web ACL and associates it. Raises ValueError, CallError, OSError."""
+    def __init__(self, front: Front, given: Given, settings: Settings, kept: FolderCache, secret: Secret | None = None) -> None:
+        """Registers the listener, makes the web ACL and associates it. Raises ValueError, CallError, OSError.
+
+        ``secret``: of the same place in another process, which did all this.
+        """
         self._settings = settings
         self._lists: Path | None = given["lists"]
+        self._managed = live.Managed(self._lists, kept)
+        if secret is not None:
+            self.arn, self.title, self._keyring = secret.arn, "", Keyring(secret.root)
+            return
         keys = caller_keys(given["profile"])
         endpoint = given["endpoint"] or endpoint_of(settings, {})
         caller = Caller(endpoint, settings.region, keys, authority_of(settings, endpoint))
@@ -138,7 +172,12 @@ class StorePlace:
         self.arn = listeners.listener_arn(account_of_access_key(keys.access_key_id), settings.region, name)
         self._keyring = self._register(front, name)
         self.title = self._associated(caller, name, front, given)
-        self._managed = live.Managed(self._lists, kept)
+
+    def secret(self) -> Secret:
+        """As of ``Place``."""
+        roots: list[bytes] = []
+        self._keyring.entrust(roots.append)
+        return Secret(self.arn, roots[0])
 
     def _register(self, front: Front, name: str) -> Keyring:
         listener = Listener(
@@ -168,7 +207,7 @@ class StorePlace:
         return arn
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[Opened]:
+    def open(self, guard: threading.Lock | None = None) -> Iterator[Opened]:
         """As of ``Place``."""
         settings = self._settings
         with (
@@ -179,7 +218,7 @@ class StorePlace:
                 state.store, state.keyring, self.arn, self._managed, Places(self._lists), many_nodes=bool(settings.store)
             )
             batch = Batch(system_random)
-            reporter = Reporter(state.store, batch, f"{socket.gethostname()}:{slot}")
+            reporter = Reporter(state.store, batch, f"{socket.gethostname()}:{slot}", guard=guard)
             yield Opened(source, self._book, batch, reporter)
 
     def _book(self, policy: Policy) -> LogBook | None:
@@ -222,19 +261,28 @@ def _named(caller: Caller, name: str) -> dict[str, Any]:
 # An inspector
 
 
-def worker(front: Front, place: Place, kept: FolderCache, valkey: str | None) -> Callable[[int, socket.socket, int], None]:
-    """An inspector's life. The first web ACL is read and compiled here, once for all of them; it must be sound.
+def place_of(front: Front, given: Given, settings: Settings, kept: FolderCache, secret: Secret | None = None) -> Place:
+    """Where the web ACL is: a file is its own truth; else it is the server's, where there is one."""
+    served = not (given["local"] or given["acl"]) and bool(settings.store or (settings.data_dir / "garrison.db").exists())
+    return StorePlace(front, given, settings, kept, secret) if served else FilePlace(front, given, kept, secret)
 
-    Raises ValueError where it is not.
-    """
+
+def first_policy(place: Place, kept: FolderCache) -> Policy:
+    """The web ACL to begin with, read and compiled; it must be sound. Raises ValueError where it is not."""
     with place.open() as here:
         loaded = here.source.poll()
     if loaded is None:
         raise ValueError("there is no web ACL to begin with: the reason is above")
     try:
-        first = loaded.compile(kept)
+        return loaded.compile(kept)
     except InvalidParameter as error:
         raise ValueError(f"the web ACL is not valid: {error}") from error
+
+
+def worker(
+    front: Front, place: Place, kept: FolderCache, valkey: str | None, first: Policy
+) -> Callable[[int, socket.socket, int], None]:
+    """An inspector's life. The first web ACL was compiled once for all of them."""
     hub = front.folder / "hub"
 
     def work(number: int, sock: socket.socket, lifeline: int) -> None:
@@ -242,11 +290,27 @@ def worker(front: Front, place: Place, kept: FolderCache, valkey: str | None) ->
             # It may have changed since, when this is the successor of an inspector that ended.
             now = own.source.poll()
             newest = compiled(now, kept) if now is not None else None
-            _Working(front, own, newest or first, kept, _pool(front, hub, valkey)).run(
+            Working(front, own, newest or first, kept, _pool(front, hub, valkey)).run(
                 sock, lifeline, hub if number == 0 and valkey is None and front.inspectors > 1 else None
             )
 
     return work
+
+
+def run_inside(
+    front: Front,
+    own: Opened,
+    kept: FolderCache,
+    valkey: str | None,
+    guard: threading.Lock,
+    ready: Callable[[Embedded], None],
+) -> None:
+    """An inspector's life within Envoy's process, in a thread of its own. Raises ValueError, ProxyError where it cannot begin."""
+    loaded = own.source.poll()
+    if loaded is None:
+        raise ValueError("there is no web ACL to begin with: the reason is above")
+    pool = None if valkey is None else ValkeyPool(valkey)
+    Working(front, own, loaded.compile(kept), kept, pool, guard).run_inside(unix_socket(front.socket(0)), ready)
 
 
 def _pool(front: Front, hub: Path, valkey: str | None) -> Pool | None:
@@ -255,14 +319,26 @@ def _pool(front: Front, hub: Path, valkey: str | None) -> Pool | None:
     return HubPool(hub) if front.inspectors > 1 else None
 
 
-class _Working:
+class Working:
     """One inspector with all that it keeps."""
 
-    def __init__(self, front: Front, own: Opened, policy: Policy, kept: FolderCache, pool: Pool | None) -> None:
+    def __init__(
+        self,
+        front: Front,
+        own: Opened,
+        policy: Policy,
+        kept: FolderCache,
+        pool: Pool | None,
+        guard: threading.Lock | None = None,
+    ) -> None:
+        """``guard``: where other threads than the loop's ask the judge."""
+        self._front = front
         self._own = own
         self._kept = kept
+        self._guard = guard
+        self._held: contextlib.AbstractContextManager[Any] = guard or contextlib.nullcontext()
         self._table = RateTable(shared=pool is not None)
-        self._sharer = None if pool is None else Sharer(self._table, pool)
+        self._sharer = None if pool is None else Sharer(self._table, pool, guard=guard)
         self._watcher = Watcher(own.open_book, own.batch)
         spent = SpentTogether(front.folder / "spent")
         self._judge = Judge(policy, self._table, front.scheme, front.undo_codings, self._watcher, spent)
@@ -271,13 +347,25 @@ class _Working:
 
     def run(self, sock: socket.socket, lifeline: int, hub: Path | None) -> None:
         """Serve until told to stop. ``hub``: where it serves the hub of rates too."""
-        inspector = Inspector(
-            sock, self._judge, self._answer, self._own.source, self._kept, metrics.page, self._chores, self._tasks(hub)
-        )
         try:
-            inspector.run(lifeline)
+            self._inspector(sock, hub).run(lifeline)
         finally:
             self._chores()
+
+    def run_inside(self, sock: socket.socket, ready: Callable[[Embedded], None]) -> None:
+        """Serve metrics, and follow the web ACL, while Envoy's threads ask what ``ready`` is given."""
+        guard = self._guard
+        assert guard is not None  # noqa: S101 - they are several
+        inspector = self._inspector(sock, None)
+        try:
+            inspector.run_within(lambda stop: ready(Embedded(self._judge, guard, stop, fail_open=self._front.fail_open)))
+        finally:
+            self._chores()
+
+    def _inspector(self, sock: socket.socket, hub: Path | None) -> Inspector:
+        return Inspector(
+            sock, self._judge, self._answer, self._own.source, self._kept, metrics.page, self._chores, self._tasks(hub)
+        )
 
     def _tasks(self, hub: Path | None) -> list[Callable[[], Any]]:
         found: list[Callable[[], Any]] = []
@@ -291,16 +379,18 @@ class _Working:
     def _chores(self) -> None:
         """Each second, and at the end."""
         judge, watcher = self._judge, self._watcher
-        if judge.policy.acl is not None:
-            self._table.keep_only(frozenset(each.id for each in judge.policy.acl.rates) | _PAGES)
-        watcher.flush()
+        with self._held:
+            if judge.policy.acl is not None:
+                self._table.keep_only(frozenset(each.id for each in judge.policy.acl.rates) | _PAGES)
+            watcher.flush()
+            counts = dict(watcher.counts)
         if self._own.reporter is not None:
             self._own.reporter.report(judge, watcher)
-        watcher.counts["events", "inspection_failed"] = judge.failures
-        watcher.counts["events", "coded_body_refused"] = judge.unreadable
+        counts["events", "inspection_failed"] = judge.failures
+        counts["events", "coded_body_refused"] = judge.unreadable
         if self._sharer is not None:
-            watcher.counts["events", "rates_not_shared"] = self._sharer.failures
-        self._metrics.hand_over(watcher.counts)
+            counts["events", "rates_not_shared"] = self._sharer.failures
+        self._metrics.hand_over(counts)
 
 
 _PAGES = frozenset({"waf-captcha:attempts", "waf-captcha:pictures"})

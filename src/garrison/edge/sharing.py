@@ -9,6 +9,7 @@ Steps are counted by the clock: nodes whose clocks differ by more than a sixth o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
@@ -304,8 +305,16 @@ def _count(value: bytes | None) -> int:
 class Sharer:
     """Keeps one table in touch with others."""
 
-    def __init__(self, table: RateTable, pool: Pool, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        table: RateTable,
+        pool: Pool,
+        clock: Callable[[], float] = time.time,
+        guard: contextlib.AbstractContextManager[Any] | None = None,
+    ) -> None:
+        """``guard`` is held while the table is touched, where other threads use it too."""
         self._table = table
+        self._guard = guard or contextlib.nullcontext()
         self._pool = pool
         self._clock = clock
         self._quiet_until = 0.0
@@ -313,7 +322,7 @@ class Sharer:
         """How often others could not be told."""
 
     async def run(self) -> None:
-        """Tell and hear for ever; cancelled to end. The table is touched only in the thread of the loop."""
+        """Tell and hear for ever; cancelled to end. The table is touched only in the thread of the loop, and under the guard."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             await self.once()
@@ -321,7 +330,8 @@ class Sharer:
     async def once(self) -> None:
         """Tell and hear. Never raises."""
         now = self._clock()
-        told = self._table.tell(now)
+        with self._guard:
+            told = self._table.tell(now)
         if not told:
             return
         try:
@@ -329,8 +339,9 @@ class Sharer:
         except PoolError as error:
             self._failed(error, now)
             return
-        for rule, counts in heard.items():
-            self._table.hear(rule, counts)
+        with self._guard:
+            for rule, counts in heard.items():
+                self._table.hear(rule, counts)
 
     def _failed(self, error: PoolError, now: float) -> None:
         self.failures += 1

@@ -39,7 +39,7 @@ def seconds(value: float) -> str:
 
 def bootstrap(front: Front) -> Document:
     """The file that Envoy starts with."""
-    return {
+    found: dict[str, Any] = {
         "node": {"id": "garrison", "cluster": "garrison"},
         "admin": {"address": {"pipe": {"path": str(front.admin), "mode": 0o600}}},
         "dynamic_resources": {"lds_config": _from_file(front, "listeners"), "cds_config": _from_file(front, "clusters")},
@@ -56,6 +56,11 @@ def bootstrap(front: Front) -> Document:
             ]
         },
     }
+    if front.module is not None:
+        # A thread that does not come back from an inspection ends Envoy, which is then started again.
+        watchdog = {"miss_timeout": "1s", "megamiss_timeout": "2s", "kill_timeout": seconds(front.bounds.hang_seconds)}
+        found["watchdogs"] = {"worker_watchdog": watchdog}
+    return found
 
 
 def _from_file(front: Front, name: str) -> Document:
@@ -256,16 +261,32 @@ def _routes(front: Front) -> Document:
 
 def _filters(front: Front, *, fingerprinted: bool) -> list[Document]:
     found = [_fingerprints()] if fingerprinted else []
+    found += [_decompressor(*each) for each in _ENCODINGS if front.undo_codings]
+    found += (
+        _asking_inspectors(front, fingerprinted=fingerprinted)
+        if front.module is None
+        else [_asking_inside(front.module, fail_open=front.fail_open, fingerprinted=fingerprinted)]
+    )
+    return [*found, _filter("router", "Router", _ROUTER)]
+
+
+def _asking_inspectors(front: Front, *, fingerprinted: bool) -> list[Document]:
     source = files("garrison.edge.proxy").joinpath("request.lua").read_text(encoding="utf-8")
     script = f"local FINGERPRINTED = {'true' if fingerprinted else 'false'}\n{source}"
     lua = {"default_source_code": {"inline_string": script}}
-    return [
-        *found,
-        *(_decompressor(*each) for each in _ENCODINGS if front.undo_codings),
-        _filter("lua", "Lua", lua),
-        _filter("ext_authz", "ExtAuthz", _asking(front)),
-        _filter("router", "Router", _ROUTER),
-    ]
+    return [_filter("lua", "Lua", lua), _filter("ext_authz", "ExtAuthz", _asking(front))]
+
+
+def _asking_inside(module: Path, *, fail_open: bool, fingerprinted: bool) -> Document:
+    """Our module in Envoy's process (``inside.c``)."""
+    words = [*(["open"] if fail_open else []), *(["fingerprinted"] if fingerprinted else [])]
+    loaded = {"name": "garrison", "module": {"local": {"filename": str(module)}}, "do_not_close": True}
+    settings = {
+        "dynamic_module_config": loaded,
+        "filter_name": "garrison",
+        "filter_config": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": ",".join(words)},
+    }
+    return _filter("dynamic_modules", "DynamicModuleFilter", settings)
 
 
 def _decompressor(name: str, message: str, settings: Document) -> Document:

@@ -27,6 +27,8 @@ _ADDED: Final = frozenset({b"x-forwarded-proto", b"x-request-id", b"x-envoy-exte
 Rules see any other, also of those that begin with ``x-envoy-``: Envoy drops the orders that it knows, the rest reaches the
 application.
 """
+_OURS: Final = b"x-garrison-"
+"""The beginning of names that are ours: what a client sends under them reaches nobody."""
 _VERSIONS: Final = {b"HTTP/2": "HTTP/2.0", b"HTTP/3": "HTTP/3.0"}
 """HTTP versions in the spelling of AWS WAF's logs."""
 _NONE: Final = frozenset({b"", b"-"})
@@ -77,14 +79,38 @@ def read_request(question: Question, *, scheme: str, now: float) -> WebRequest:
     protocol, address, ja3, ja4, *rest = told(question.head).split(b"\n")
     if len(rest) % 2 or len(rest) < 4:
         raise MalformedError("a request is not whole")
+    known = Known(protocol, address, ja3, ja4)
+    return request_of(zip(rest[::2], rest[1::2], strict=True), question.body, PARTIAL in question.head, known, scheme, now)
+
+
+class Known(NamedTuple):
+    """What Envoy knows of a request beside its headers and body, in Envoy's own spelling."""
+
+    protocol: bytes
+    address: bytes
+    """The client's, with its port."""
+    ja3: bytes
+    ja4: bytes
+
+
+def request_of(
+    pairs: Iterable[tuple[bytes, bytes]],
+    body: bytes,
+    partial: bool,  # noqa: FBT001 - by position, as all of them
+    known: Known,
+    scheme: str,
+    now: float,
+) -> WebRequest:
+    """The request that Envoy has: ``pairs`` are its headers in order. ``partial``: more follows than the body that is here."""
     pseudo: dict[bytes, bytes] = {}
     headers: list[tuple[bytes, bytes]] = []
     request_id = b""
-    for name, value in zip(rest[::2], rest[1::2], strict=True):
+    for pair in pairs:
+        name, value = pair
         if name[:1] == b":":
             pseudo[name] = value
-        elif name not in _ADDED:
-            headers.append((name, value))
+        elif name not in _ADDED and not name.startswith(_OURS):
+            headers.append(pair)
         elif name == b"x-request-id":
             request_id = value
     host = pseudo.get(b":authority", b"")
@@ -92,14 +118,14 @@ def read_request(question: Question, *, scheme: str, now: float) -> WebRequest:
         pseudo.get(b":method", b"").decode("latin-1"),
         pseudo.get(b":path", b""),
         [(b"host", host), *headers] if host else headers,
-        question.body,
-        source_ip=_address(address),
-        body_size=_size(question, headers),
-        http_version=_VERSIONS.get(protocol) or protocol.decode("latin-1"),
+        body,
+        source_ip=_address(known.address),
+        body_size=_size(body, partial, headers),
+        http_version=_VERSIONS.get(known.protocol) or known.protocol.decode("latin-1"),
         scheme=scheme,
         host=host.decode("latin-1"),
-        ja3="" if ja3 in _NONE else ja3.decode("latin-1"),
-        ja4="" if ja4 in _NONE else ja4.decode("latin-1"),
+        ja3="" if known.ja3 in _NONE else known.ja3.decode("latin-1"),
+        ja4="" if known.ja4 in _NONE else known.ja4.decode("latin-1"),
         request_id=request_id.decode("latin-1"),
         time=now,
     )
@@ -110,10 +136,10 @@ def _address(text: bytes) -> str:
     return text.rpartition(b":")[0].strip(b"[]").decode("latin-1")
 
 
-def _size(question: Question, headers: Sequence[tuple[bytes, bytes]]) -> int:
+def _size(body: bytes, partial: bool, headers: Sequence[tuple[bytes, bytes]]) -> int:  # noqa: FBT001 - private
     """The size of the whole body: as the client declared it, where more is to come than is here."""
-    here = len(question.body)
-    if PARTIAL not in question.head:
+    here = len(body)
+    if not partial:
         return here
     declared = next((value for name, value in headers if name == b"content-length"), b"")
     # Chunked: all that is known is that more follows.
@@ -136,12 +162,28 @@ def allow(inserted: Iterable[tuple[str, str]]) -> bytes:
     return b"HTTP/1.1 200 OK\r\n%bcontent-length: 0\r\n\r\n" % lines if lines else ALLOWED
 
 
+def framed_by_envoy(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers of an answer without those that say where it ends, which are Envoy's to choose."""
+    return [(name, value) for name, value in headers if name.lower() not in _FRAMING]
+
+
+def clean_pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Headers as bytes."""
+    return tuple((_clean(name), _clean(value)) for name, value in headers)
+
+
 def refuse(status: int, headers: Iterable[tuple[str, str]], body: bytes, *, head_only: bool) -> bytes:
     """Answer the request in the application's place. ``head_only``: to ``HEAD``, which has an answer without a body."""
-    lines = b"".join(header_line(name, value) for name, value in headers if name.lower() not in _FRAMING)
+    sent = framed_by_envoy(headers)
+    if head_only:
+        # Envoy forgets both where there is no body; the script tells them again.
+        kinds = [(_TOLD_AGAIN[name.lower()], value) for name, value in sent if name.lower() in _TOLD_AGAIN]
+        sent += [("x-garrison-content-length", str(len(body))), *kinds] if body else []
+    lines = b"".join(header_line(name, value) for name, value in sent)
     refused = HTTPStatus.FORBIDDEN
     start = b"HTTP/1.1 %d %b\r\nx-garrison-status: %d\r\n" % (refused, refused.phrase.encode(), status)
     return b"%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, len(body), b"" if head_only else body)
 
 
+_TOLD_AGAIN: Final = {"content-type": "x-garrison-content-type"}
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"})

@@ -22,6 +22,10 @@ CHORES_SECONDS: Final = 1.0
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
+def _from_outside(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(stop.set)
+
+
 def nothing() -> None:
     """Do nothing."""
 
@@ -48,6 +52,17 @@ class Inspector:
 
         uvloop.run(self._serve(lifeline))
 
+    def run_within(self, ready: Callable[[Callable[[], None]], None]) -> None:
+        """Serve in this thread of a process that is another program's; ``ready`` is given what ends it, from any thread."""
+        import uvloop  # noqa: PLC0415 - only an inspector needs it
+
+        async def serve() -> None:
+            loop, stop = asyncio.get_running_loop(), asyncio.Event()
+            ready(lambda: _from_outside(loop, stop))
+            await self._until(stop)
+
+        uvloop.run(serve())
+
     async def _serve(self, lifeline: int) -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
@@ -60,6 +75,10 @@ class Inspector:
             stop.set()
 
         loop.add_reader(lifeline, supervisor_is_gone)
+        await self._until(stop)
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
         envoys = self.sock.family == socket.AF_UNIX
         serve = loop.create_unix_server if envoys else loop.create_server
         server = await serve(lambda: Connection(self.answer, self.metrics, envoys=envoys), sock=self.sock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,14 +63,20 @@ class Source(Protocol):
         ...
 
 
+def private_folder(folder: Path) -> None:
+    """Make the folder, unless it is there. Raises OSError, and PermissionError where others may write to it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_mode & 0o022 or found.st_uid not in {0, os.geteuid()}:
+        raise PermissionError(f"others may write to {folder}, and so decide what the firewall finds")
+
+
 class FolderCache:
     """Compiled patterns in files of a folder that is its owner's alone (``inspect.PatternCache``)."""
 
     def __init__(self, folder: Path) -> None:
         """Makes the folder. Raises OSError, and PermissionError where others may write to it."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_mode & 0o022:
-            raise PermissionError(f"others may write to {folder}, and so decide what the firewall finds")
+        private_folder(folder)
         self._folder = folder
 
     def get(self, digest: str) -> bytes | None:

@@ -39,5 +39,12 @@ function envoy_on_response(handle)
     headers:replace(":status", status)
     headers:remove(STATUS)
     headers:remove("x-envoy-upstream-service-time")
+    for _, name in ipairs({"content-length", "content-type"}) do
+      local value = headers:get(OURS .. name)
+      if value then
+        headers:replace(name, value)
+        headers:remove(OURS .. name)
+      end
+    end
   end
 end

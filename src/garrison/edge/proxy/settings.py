@@ -70,6 +70,8 @@ class Bounds:
     connections: int = 10_000
     verdict_seconds: float = 2.0
     """For an inspector to answer."""
+    hang_seconds: float = 10.0
+    """For a thread of Envoy's that inspects, before Envoy is ended: where nobody else could tell."""
     drain_seconds: float = 10.0
     """For requests that are under way at a stop."""
 
@@ -91,6 +93,8 @@ class Front:
     inspectors: int = 1
     envoy_threads: int = 1
     metrics: Address | None = None
+    module: Path | None = None
+    """Our module for Envoy, which inspects in Envoy's own process; None where inspectors are processes of their own."""
     bounds: Bounds = field(default_factory=Bounds)
 
     @property

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+from garrison.core.ids import system_random
 from garrison.core.ports import Sealer
 from garrison.edge import live, token_keys
 from garrison.edge.inspect import Location
@@ -94,9 +96,20 @@ class StoreSource:
 class Reporter:
     """Writes what an inspector saw, about each second, and never for a single request."""
 
-    def __init__(self, store: Store, batch: Batch, name: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        batch: Batch,
+        name: str,
+        clock: Callable[[], float] = time.time,
+        guard: contextlib.AbstractContextManager[Any] | None = None,
+    ) -> None:
+        """``guard`` is held while judge and watcher are touched, where other threads use them too; never while it writes."""
         self._store = store
         self._batch = batch
+        self._spare = Batch(system_random)
+        self._guard = guard or contextlib.nullcontext()
+        self._unwritten = False
         self._name = name
         self._clock = clock
         self._seen = 0
@@ -105,17 +118,28 @@ class Reporter:
     def report(self, judge: Judge, watcher: Watcher) -> None:
         """Write, where there is something new. What cannot be written now is written with the next time."""
         now = self._clock()
+        with self._guard:
+            if not self._unwritten and not self._take(judge, watcher, now):
+                return
+        self._unwritten = True
+        try:
+            with self._store.writing() as tx:
+                self._spare.flush(tx, self._name, now)
+            self._store.commit()
+            self._unwritten = False
+        except StoreUnavailable as error:
+            LOG.warning("samples of requests are not written: %s", error)
+
+    def _take(self, judge: Judge, watcher: Watcher, now: float) -> bool:
+        """Give the watcher the empty batch, and have its full one to write. Whether there is anything in it."""
         acl = judge.policy.acl
         due = now - self._limited_at >= LIMITED_SECONDS and acl is not None and bool(acl.rates)
         if watcher.seen == self._seen and not due:
-            return
+            return False
         if acl is not None and due:
             self._batch.limit(acl.rates, judge.rates, now)
             self._limited_at = now
         self._seen = watcher.seen
-        try:
-            with self._store.writing() as tx:
-                self._batch.flush(tx, self._name, now)
-            self._store.commit()
-        except StoreUnavailable as error:
-            LOG.warning("samples of requests are not written: %s", error)
+        self._batch, self._spare = self._spare, self._batch
+        watcher.batch = self._batch
+        return True

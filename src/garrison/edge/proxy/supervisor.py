@@ -72,6 +72,10 @@ class Supervisor:
     work: Work
     restarted: Callable[[str], None]
     """Told of each ``envoy`` and ``inspector`` that is started again."""
+    inside: Callable[[], bytes] | None = None
+    """What the firewall in Envoy's own process is told; None where inspectors are processes of their own."""
+    _state: int = -1
+    """Where Envoy reads it: memory without a name, that no other user can open."""
     _sockets: list[socket.socket] = field(default_factory=list)
     _children: dict[int, _Child] = field(default_factory=dict)
     _due: dict[int, tuple[float, int]] = field(default_factory=dict)
@@ -106,7 +110,7 @@ class Supervisor:
             self._sockets = [_tcp_socket(self.front.listen)] * self.front.inspectors
         else:
             self._prepare_envoy()
-        for number in range(self.front.inspectors):
+        for number in range(self.front.inspectors if self.inside is None else 0):
             self._start(number, 0)
         if self.envoy is not None:
             self._start(ENVOY, 0)
@@ -116,7 +120,11 @@ class Supervisor:
         self._write("secrets", bootstrap.secrets(self.front))
         self._write("clusters", bootstrap.clusters(self.front))
         self._write("listeners", bootstrap.listeners(self.front))
-        self._sockets = [_unix_socket(self.front.socket(number)) for number in range(self.front.inspectors)]
+        if self.inside is not None:
+            self._state = os.memfd_create("garrison")
+            os.write(self._state, self.inside())
+        else:
+            self._sockets = [unix_socket(self.front.socket(number)) for number in range(self.front.inspectors)]
 
     def _write(self, name: str, document: bootstrap.Document) -> None:
         """Replace a file of Envoy's; it appears whole."""
@@ -131,7 +139,7 @@ class Supervisor:
     def _start_envoy(self) -> int:
         command = [str(self.envoy), "--config-path", str(self.front.folder / "bootstrap.json"), "--disable-hot-restart"]
         command += ["--concurrency", str(self.front.envoy_threads), "--log-level", "warning"]
-        return self._forked(lambda: _become_envoy(command))
+        return self._forked(lambda: _become_envoy(command, self._state))
 
     def _start_inspector(self, number: int) -> int:
         return self._forked(lambda: self._inspect(number))
@@ -227,6 +235,8 @@ class Supervisor:
             os.close(self._lifeline[1])
         for sock in self._sockets:
             sock.close()
+        if self._state >= 0:
+            os.close(self._state)
 
     def _end(self, number: int) -> None:
         child = self._children[number]
@@ -247,7 +257,8 @@ class Supervisor:
         return True
 
 
-def _unix_socket(path: Path) -> socket.socket:
+def unix_socket(path: Path) -> socket.socket:
+    """A socket that listens there, in place of what was. Raises ProxyError."""
     path.unlink(missing_ok=True)
     found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -273,7 +284,7 @@ def _tcp_socket(address: Address) -> socket.socket:
     return found
 
 
-def _become_envoy(command: list[str]) -> NoReturn:
+def _become_envoy(command: list[str], state: int) -> NoReturn:
     """Be Envoy, for as long as the supervisor is there, however that ends (``prctl(2)``)."""
     os.setsid()  # a terminal's interrupt is for the supervisor, which drains first
     if sys.platform == "linux":
@@ -281,4 +292,10 @@ def _become_envoy(command: list[str]) -> NoReturn:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-    os.execv(command[0], command)  # noqa: S606 - Envoy's own program, with our arguments
+    environment = dict(os.environ)
+    if state >= 0:
+        os.set_inheritable(state, True)  # noqa: FBT003 - the function's own signature
+        # The same Python, with the same modules.
+        environment |= {"GARRISON_INSIDE_STATE": str(state), "GARRISON_INSIDE_PYTHON": sys.executable}
+        environment["PYTHONPATH"] = os.pathsep.join(str(Path(each).absolute()) for each in sys.path)
+    os.execve(command[0], command, environment)  # noqa: S606 - Envoy's own program, with our arguments
