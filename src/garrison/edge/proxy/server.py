@@ -13,6 +13,8 @@ from typing import Final, cast
 from garrison.edge.proxy.exchange import BROKEN, END, MAX_HEAD, TOLD, MalformedError, Question, body_length
 
 METRICS: Final = b"GET /metrics HTTP/1.1\r\n"
+MAX_BODY: Final = 1024 * 1024
+"""Bytes of a body that another proxy sends along; of a longer one it must be told to send none, or a part."""
 _BAD: Final = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 Answer = Callable[[Question], bytes | Callable[[], bytes]]
@@ -69,7 +71,7 @@ class Connection(asyncio.Protocol):
             if end < 0 or end > MAX_HEAD:
                 raise MalformedError("a head is too long")
             head = data[: end + 2]
-            self._need = end + len(END) + body_length(head)
+            self._need = end + len(END) + (body_length(head) if self._envoys else _announced(head))
             if len(data) < self._need:
                 break
             self._one(Question(head, data[end + len(END) : self._need]))
@@ -109,6 +111,26 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(answer)
             self._transport.close()
+
+
+def _announced(head: bytes) -> int:
+    """Bytes of the body that another proxy sends: it writes the header as it likes (RFC 9112, 6.3). Raises MalformedError.
+
+    Read too short, a client's body would be taken for questions of the proxy's.
+    """
+    found = b""
+    for line in head.lower().split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip() == b"transfer-encoding" or (name.strip() == b"content-length" and found):
+            raise MalformedError("a body has no one length")
+        if name.strip() == b"content-length":
+            found = value.strip(b" \t")
+            if not found.isdigit():
+                raise MalformedError("a body has no length")
+    length = int(found or b"0")
+    if length > MAX_BODY:
+        raise MalformedError("a body is too long")
+    return length
 
 
 def _is_last(head: bytes) -> bool:

@@ -93,6 +93,34 @@ def test_what_is_no_question_ends_the_connection(sent: bytes):
     assert talk([sent], lambda _: ANSWER).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("line", [b"Content-Length: 38", b"CONTENT-LENGTH:38", b"content-length:  38 "])
+def test_a_body_that_another_proxy_sends_is_a_body_however_it_writes_the_length(line: bytes):
+    seen: list[Question] = []
+
+    def answer(question: Question) -> bytes:
+        seen.append(question)
+        return ANSWER
+
+    body = b"GET /nginx HTTP/1.1\r\nX-Evil: 12345\r\n\r\n"
+    assert talk([b"GET /forward HTTP/1.1\r\n" + line + b"\r\n\r\n" + body], answer, b"\r\n\r\n", envoys=False) == ANSWER
+    assert [each.body for each in seen] == [body]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Length: +3",
+        b"Content-Length: 3, 3",
+        b"Content-Length: 3\r\ncontent-length: 3",
+        b"Transfer-Encoding: chunked",
+        b"Content-Length: 1048577",
+    ],
+)
+def test_a_body_of_another_proxy_without_one_length_ends_the_connection(lines: bytes):
+    asked = b"GET /forward HTTP/1.1\r\n" + lines + b"\r\n\r\nabc"
+    assert talk([asked], lambda _: ANSWER, envoys=False).startswith(b"HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize(
     "asked", [b"GET /a HTTP/1.0\r\nhost: a\r\n\r\n", b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n"]
 )
