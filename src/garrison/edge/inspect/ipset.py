@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 from garrison.edge.inspect.request import Address
 
@@ -24,16 +24,24 @@ def _merged(networks: Iterable[Network]) -> tuple[list[int], list[int]]:
     return firsts, lasts
 
 
+def _unmapped(network: Network) -> Network:
+    """``::ffff:192.0.2.0/120`` as ``192.0.2.0/24`` (RFC 4291 2.5.5.2); any other as it is."""
+    if network.version == 4 or network.prefixlen < 96 or network.network_address.ipv4_mapped is None:
+        return network
+    return IPv4Network((IPv4Address(int(network.network_address) & 0xFFFFFFFF), network.prefixlen - 96))
+
+
 class IpSet:
     """An immutable set of networks of both versions. A look-up is one binary search over disjoint ranges.
 
     ``ValueError`` for an entry that is no network; bits of a host beyond the prefix are allowed, as in ``192.0.2.44/24``.
+    A network of IPv4 mapped into IPv6 is one of IPv4, as such an address is of a request.
     """
 
     __slots__ = ("_four", "_six")
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        networks = [ip_network(each, strict=False) for each in addresses]
+        networks = [_unmapped(ip_network(each, strict=False)) for each in addresses]
         self._four = _merged(each for each in networks if each.version == 4)
         self._six = _merged(each for each in networks if each.version == 6)
 

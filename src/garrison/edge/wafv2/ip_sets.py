@@ -97,7 +97,7 @@ def _version(address: str) -> int:
         network = ip_network(address, strict=False)
     except ValueError:
         raise errors.invalid("IP_ADDRESS", address, FORMAT) from None
-    if not slash or not prefix.isdecimal() or network.prefixlen == 0:
+    if not slash or not prefix.isdecimal() or network.prefixlen == 0 or "%" in address:
         raise errors.invalid("IP_ADDRESS", address, FORMAT)
     return network.version
 

@@ -217,6 +217,18 @@ def test_without_the_header_the_statement_does_not_apply_at_all():
     assert not matches({"AndStatement": {"Statements": [negated, attack]}}, asked, ADDRESSES)
 
 
+def test_a_network_of_mapped_addresses_is_one_of_ipv4():
+    found = IpSet(["::ffff:192.0.2.0/120", "::ffff:203.0.113.7/128"])
+    asked = ("192.0.2.9", "::ffff:192.0.2.9", "203.0.113.7", "203.0.113.8", "::c000:209")
+    assert [bool((address := request(source_ip=each).ip) and address in found) for each in asked] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 def test_sets_of_addresses_are_merged_ranges():
     found = IpSet(["10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16", "255.255.255.255/32", "0.0.0.0/32", "::/1"])
     for ip, expected in [
