@@ -77,7 +77,7 @@ def record(request: WebRequest, verdict: Verdict, source: str, acl_arn: str, mas
 
 @lru_cache(maxsize=64)
 def _source(arn: str, acl_arn: str) -> Mapping[str, str]:
-    """What was protected. A stage of API Gateway is written ``account:API:stage``, as in AWS's examples; its ARN has no account."""
+    """What was protected. A stage of API Gateway is ``account:API:stage``, as in AWS's examples; its ARN has no account."""
     if is_api(arn):
         _, _, api, _, stage = parse_arn(arn).resource.split("/")
         return {"httpSourceName": "APIGW", "httpSourceId": f"{parse_arn(acl_arn).account}:{api}:{stage}"}

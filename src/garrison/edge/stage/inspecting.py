@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -29,7 +30,7 @@ from garrison.edge.proxy.policies import FolderCache, Loaded, Policy
 from garrison.edge.proxy.settings import INSPECTED_BYTES
 from garrison.edge.proxy.watcher import Watcher
 from garrison.edge.samples import Batch
-from garrison.edge.sharing import HubPool, HubServer, Pool, Sharer, ValkeyPool
+from garrison.edge.sharing import EVERY_SECONDS, HubPool, HubServer, Pool, Sharer, ValkeyPool
 from garrison.edge.stage.rulings import Refusal, Ruling, Setup, Slow
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("garrison.edge")
 RESOURCE_TYPE: Final = "API_GATEWAY"
+_HUB: Final = "hub"
 LIMITED_SECONDS: Final = 5.0
 _PAGES: Final = frozenset({ATTEMPTS.id, PICTURES.id})
 _FORBIDDEN: Final = Response(403)
@@ -229,11 +231,13 @@ class Inspecting:
         """Tell other workers and nodes of rates, for ever; returns at once where there are none."""
         if self._sharer is None:
             return
-        hub = _hub(self._setup)
-        if hub is None:
+        place = None if self._setup.shared is None or self._setup.valkey else self._setup.shared / _HUB
+        if place is None or not self._setup.first:
+            while place is not None and not place.exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(EVERY_SECONDS)
             await self._sharer.run()
             return
-        await hub.start()
+        hub = await _hub(place)
         try:
             await self._sharer.run()
         finally:
@@ -278,15 +282,17 @@ def _cache(folder: Path) -> PatternCache | None:
 def _pool(setup: Setup) -> Pool | None:
     if setup.valkey:
         return ValkeyPool(setup.valkey)
-    return None if setup.shared is None else HubPool(setup.shared / "hub")
+    return None if setup.shared is None else HubPool(setup.shared / _HUB)
 
 
-def _hub(setup: Setup) -> HubServer | None:
+async def _hub(place: Path) -> HubServer:
     """The hub of a node's workers, which one of them keeps. In a folder that is its owner's alone, and so is the socket."""
-    if setup.shared is None or setup.valkey or not setup.first:
-        return None
-    path = setup.shared / "hub"
-    path.unlink(missing_ok=True)
+    beside = place.with_name(f".{_HUB}")
+    beside.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))
-    return HubServer(sock)
+    sock.bind(str(beside))
+    made = HubServer(sock)
+    await made.start()
+    # It has its name once it answers: whoever waits for it finds nobody silent there.
+    beside.replace(place)
+    return made
