@@ -19,6 +19,8 @@ from garrison.edge.proxy.server import Answer, Connection, Page
 LOG = logging.getLogger("garrison.edge")
 POLL_SECONDS: Final = 0.2
 CHORES_SECONDS: Final = 1.0
+STUCK_SECONDS: Final = 5.0
+"""CPU time that may pass without a sign of life."""
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -28,6 +30,20 @@ def _from_outside(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 def nothing() -> None:
     """Do nothing."""
+
+
+async def stay_awake() -> None:
+    """Have the kernel end this process where the loop stands still and uses CPU time.
+
+    Whatever made one request cost that much would do it again: a successor serves the others. CPU time, because a machine that
+    has none to give is no fault of the process's; a signal that Python does not handle, because it could not.
+    """
+    try:
+        while True:
+            signal.setitimer(signal.ITIMER_VIRTUAL, STUCK_SECONDS)
+            await asyncio.sleep(CHORES_SECONDS)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,7 @@ class Inspector:
         envoys = self.sock.family == socket.AF_UNIX
         serve = loop.create_unix_server if envoys else loop.create_server
         server = await serve(lambda: Connection(self.answer, self.metrics, envoys=envoys), sock=self.sock)
-        running = [asyncio.create_task(each()) for each in (self._follow, self._keep_house, *self.tasks)]
+        running = [asyncio.create_task(each()) for each in (self._follow, self._keep_house, stay_awake, *self.tasks)]
         for each in running:
             each.add_done_callback(lambda _: stop.set())  # who hears of no change any more must not go on
         try:
