@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from garrison.edge.inspect import EngineFault, InvalidParameter, PatternCache
@@ -32,16 +34,17 @@ def nothing() -> None:
     """Do nothing."""
 
 
-async def stay_awake() -> None:
+async def stay_awake(threads: int = 1) -> None:
     """Have the kernel end this process where the loop stands still and uses CPU time.
 
     Whatever made one request cost that much would do it again: a successor serves the others. CPU time, because a machine that
-    has none to give is no fault of the process's; a signal that Python does not handle, because it could not.
+    has none to give is no fault of the process's; a signal that Python does not handle, because it could not. ``threads`` are
+    those that may be at work while all is well.
     """
     try:
         while True:
-            signal.setitimer(signal.ITIMER_VIRTUAL, STUCK_SECONDS)
-            await asyncio.sleep(CHORES_SECONDS)
+            signal.setitimer(signal.ITIMER_VIRTUAL, STUCK_SECONDS * threads)
+            await asyncio.sleep(POLL_SECONDS)
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
@@ -75,7 +78,7 @@ class Inspector:
         async def serve() -> None:
             loop, stop = asyncio.get_running_loop(), asyncio.Event()
             ready(lambda: _from_outside(loop, stop))
-            await self._until(stop)
+            await self._until(stop, os.cpu_count() or 1)
 
         uvloop.run(serve())
 
@@ -93,12 +96,14 @@ class Inspector:
         loop.add_reader(lifeline, supervisor_is_gone)
         await self._until(stop)
 
-    async def _until(self, stop: asyncio.Event) -> None:
+    async def _until(self, stop: asyncio.Event, threads: int = 1) -> None:
         loop = asyncio.get_running_loop()
         envoys = self.sock.family == socket.AF_UNIX
         serve = loop.create_unix_server if envoys else loop.create_server
         server = await serve(lambda: Connection(self.answer, self.metrics, envoys=envoys), sock=self.sock)
-        running = [asyncio.create_task(each()) for each in (self._follow, self._keep_house, stay_awake, *self.tasks)]
+        awake = partial(stay_awake, threads)
+        beside: list[Callable[[], Coroutine[Any, Any, None]]] = [self._follow, self._keep_house, awake, *self.tasks]
+        running = [asyncio.create_task(each()) for each in beside]
         for each in running:
             each.add_done_callback(lambda _: stop.set())  # who hears of no change any more must not go on
         try:
