@@ -381,7 +381,7 @@ class Working:
         judge, watcher = self._judge, self._watcher
         with self._held:
             if judge.policy.acl is not None:
-                self._table.keep_only(frozenset(each.id for each in judge.policy.acl.rates) | _PAGES)
+                self._table.keep_only(frozenset(each.id for each in judge.policy.acl.rates))
             watcher.flush()
             counts = dict(watcher.counts)
         if self._own.reporter is not None:
@@ -391,10 +391,6 @@ class Working:
         if self._sharer is not None:
             counts["events", "rates_not_shared"] = self._sharer.failures
         self._metrics.hand_over(counts)
-
-
-_PAGES = frozenset({"waf-captcha:attempts", "waf-captcha:pictures"})
-"""Rates that the pages of a CAPTCHA count by."""
 
 
 def _hub_socket(path: Path) -> socket.socket:

@@ -331,6 +331,7 @@ def _asking(front: Front) -> Document:
         "authorization_response": {
             "allowed_upstream_headers": {"patterns": [{"prefix": "x-amzn-waf-"}]},
             "allowed_client_headers": {"patterns": [{"safe_regex": {"regex": ".*"}}]},
+            "dynamic_metadata_from_headers": {"patterns": [{"exact": "x-garrison-watch"}]},
         },
     }
     return {

@@ -20,7 +20,8 @@ from garrison.edge.proxy.judge import Judge, Passed, Work
 
 LOG = logging.getLogger("garrison.edge")
 Answer = tuple[int, tuple[tuple[bytes, bytes], ...], bytes] | None
-"""Status, headers and body in the application's place; status 0: the request goes on with these headers; None: it goes on."""
+"""Status, headers and body in the application's place. None: the request goes on. Status 0: it goes on with these headers, and in
+the body's place is what its answer comes back with, if at all."""
 Slow = Callable[[], Answer]
 WORKERS: Final = 2
 SWITCH_SECONDS: Final = 0.0005
@@ -58,12 +59,18 @@ class Embedded:
             with self._guard:
                 found = judge.decide(request)
             if isinstance(found, Passed):
-                return (0, clean_pairs(found.inserted), b"") if found.inserted else None
+                return (0, clean_pairs(found.inserted), found.watch) if found.inserted or found.watch else None
             if isinstance(found, Work):
                 return lambda: self._worked(found, request)
             return _rendered(found, request)
         except Exception as error:  # noqa: BLE001 - whatever it is, Envoy must have an answer; it is logged
             return self._failure(error)
+
+    def observe(self, marked: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        """What the application answered to a request with a mark. Never raises."""
+        status = next((value for name, value in headers if name == b":status"), b"0")
+        with self._guard:
+            self._judge.observe(marked, int(status), headers, body)
 
     def later(self, work: Slow, done: Callable[[Answer], None]) -> None:
         """Work in another thread, and hand in the answer."""

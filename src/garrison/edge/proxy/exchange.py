@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 from garrison.edge.inspect import WebRequest
 
 TOLD: Final = b"\r\nx-garrison-request: "
+_ANSWERED: Final = b"POST /answered HTTP/1.1\r\n"
+_RESPONSE: Final = b"\r\nx-garrison-response: "
 PARTIAL: Final = b"\r\nx-envoy-auth-partial-body: true"
 LENGTH: Final = b"\r\ncontent-length: "
 END: Final = b"\r\n\r\n"
@@ -63,10 +65,15 @@ def body_length(head: bytes) -> int:
 
 def told(head: bytes) -> bytes:
     """What our script wrote of the request. Raises MalformedError."""
-    start = head.find(TOLD)
+    return _unpacked(head, TOLD)
+
+
+def _unpacked(head: bytes, name: bytes) -> bytes:
+    """A header's value, out of base64. Raises MalformedError."""
+    start = head.find(name)
     if start < 0:
         raise MalformedError("a question tells of no request")
-    start += len(TOLD)
+    start += len(name)
     end = head.find(b"\r\n", start)
     try:
         return a2b_base64(head[start : end if end >= 0 else len(head)])
@@ -131,6 +138,22 @@ def request_of(
     )
 
 
+def answered(question: Question) -> tuple[bytes, int, list[tuple[bytes, bytes]], bytes] | None:
+    """What the application answered to a request with a mark: mark, status, headers, first bytes of the body. None: a question.
+
+    Our script in Envoy tells it. A client's request always has what the script tells of it, whatever else it has.
+    Raises MalformedError.
+    """
+    if not question.head.startswith(_ANSWERED) or TOLD in question.head:
+        return None
+    marked, *rest = _unpacked(question.head, _RESPONSE).split(b"\n")
+    pairs = list(zip(rest[::2], rest[1::2], strict=False))
+    status = next((value for name, value in pairs if name == b":status"), b"")
+    if not status.isdigit():
+        raise MalformedError("an answer has no status")
+    return marked, int(status), [pair for pair in pairs if pair[0] != b":status"], question.body
+
+
 def _address(text: bytes) -> str:
     """The address of ``127.0.0.1:80`` or ``[::1]:80``."""
     return text.rpartition(b":")[0].strip(b"[]").decode("latin-1")
@@ -156,9 +179,11 @@ def header_line(name: str, value: str) -> bytes:
     return b"%b: %b\r\n" % (_clean(name), _clean(value))
 
 
-def allow(inserted: Iterable[tuple[str, str]]) -> bytes:
-    """Let the request pass, with headers for the application."""
+def allow(inserted: Iterable[tuple[str, str]], watch: bytes = b"") -> bytes:
+    """Let the request pass, with headers for the application. ``watch``: what its answer comes back with, if at all."""
     lines = b"".join(header_line(name, value) for name, value in inserted)
+    if watch:
+        lines += b"x-garrison-watch: %b\r\n" % watch
     return b"HTTP/1.1 200 OK\r\n%bcontent-length: 0\r\n\r\n" % lines if lines else ALLOWED
 
 

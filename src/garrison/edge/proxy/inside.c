@@ -6,7 +6,8 @@
  *
  * One interpreter, whichever of Envoy's threads asks. What Python answers (embedded.py):
  *   None                               the request goes on
- *   (0, ((name, value), ...), b"")     it goes on, with these headers in place of the client's
+ *   (0, ((name, value), ...), mark)    it goes on, with these headers in place of the client's; with a mark that is not empty, what
+ *                                      the application answers is told with it
  *   (status, ((name, value), ...), b)  this is the answer, in the application's place
  *   anything that can be called        the answer takes time: it is made in another thread, and handed in then
  * Whatever else happens is a failure, and the listener's fail mode decides. */
@@ -47,8 +48,8 @@ typedef struct {
   size_t value_size;
 } Header;
 
-enum { REQUEST_HEADERS = 0 };
-enum { BODY_RECEIVED = 0, BODY_BUFFERED = 1 };
+enum { REQUEST_HEADERS = 0, RESPONSE_HEADERS = 2 };
+enum { BODY_RECEIVED = 0, BODY_BUFFERED = 1, RESPONSE_BODY_RECEIVED = 2 };
 enum { REQUEST_PROTOCOL = 10, SOURCE_ADDRESS = 24 };
 enum { HEADERS_GO_ON = 0, HEADERS_STOP = 1, HEADERS_STOP_ALL = 4 };
 enum { DATA_GO_ON = 0, DATA_BUFFER = 1, DATA_HOLD = 2, DATA_DROP = 3 };
@@ -82,6 +83,10 @@ typedef struct {
   const Settings *settings;
   Stage stage;
   PyObject *ticket; /* of the answer that is waited for */
+  PyObject *mark;   /* what the application's answer is told with, if at all */
+  PyObject *headers;
+  char *body;
+  size_t size;
 } Request;
 
 /* An answer that another thread makes. It outlives the request where that ends first. */
@@ -91,7 +96,7 @@ typedef struct {
 } Ticket;
 
 static PyInterpreterState *interpreter;
-static PyObject *inside, *decide, *later;
+static PyObject *inside, *decide, *later, *observe;
 static int users;
 static __thread PyThreadState *mine;
 
@@ -145,7 +150,8 @@ static void start(void) {
   inside = module ? PyObject_CallMethod(module, "begin", "i", atoi(state)) : NULL;
   decide = inside ? PyObject_GetAttrString(inside, "decide") : NULL;
   later = decide ? PyObject_GetAttrString(inside, "later") : NULL;
-  if (later == NULL) {
+  observe = later ? PyObject_GetAttrString(inside, "observe") : NULL;
+  if (observe == NULL) {
     give_up("the reason is above");
   }
   Py_DECREF(module);
@@ -212,7 +218,7 @@ static Stage answered(void *stream, const Request *request, long status, PyObjec
   return ANSWERED;
 }
 
-static Stage inserted(void *stream, const Request *request, PyObject *headers) {
+static Stage inserted(void *stream, Request *request, PyObject *headers, PyObject *mark) {
   for (Py_ssize_t each = 0; each < PyTuple_GET_SIZE(headers); each++) {
     Bytes name, value;
     if (!pair_of(PyTuple_GET_ITEM(headers, each), &name, &value)) {
@@ -220,11 +226,14 @@ static Stage inserted(void *stream, const Request *request, PyObject *headers) {
     }
     set_header(stream, name, value);
   }
+  if (PyBytes_GET_SIZE(mark) > 0) {
+    request->mark = Py_NewRef(mark);
+  }
   return PASSED;
 }
 
 /* What becomes of the request. Python is entered; `answer` stays the caller's. */
-static Stage take(void *stream, const Request *request, PyObject *answer) {
+static Stage take(void *stream, Request *request, PyObject *answer) {
   if (answer == Py_None) {
     return PASSED;
   }
@@ -235,7 +244,7 @@ static Stage take(void *stream, const Request *request, PyObject *answer) {
   }
   long status = PyLong_AsLong(PyTuple_GET_ITEM(answer, 0));
   if (status == 0 && !PyErr_Occurred()) {
-    return inserted(stream, request, PyTuple_GET_ITEM(answer, 1));
+    return inserted(stream, request, PyTuple_GET_ITEM(answer, 1), PyTuple_GET_ITEM(answer, 2));
   }
   if (status < 200 || status > 599) {
     return failed(stream, request);
@@ -440,6 +449,23 @@ static PyObject *ask(void *stream, const Request *request, bool with_received, b
   return answer;
 }
 
+/* The application's answer is here, or as much of it as counts. */
+static void tell(Request *request) {
+  enter();
+  PyObject *body = PyBytes_FromStringAndSize(request->body, (Py_ssize_t)request->size);
+  PyObject *told = body ? PyObject_CallFunctionObjArgs(observe, request->mark, request->headers, body, NULL) : NULL;
+  if (told == NULL) {
+    PyErr_Print();
+  }
+  Py_XDECREF(told);
+  Py_XDECREF(body);
+  Py_CLEAR(request->mark);
+  Py_CLEAR(request->headers);
+  leave();
+  free(request->body);
+  request->body = NULL;
+}
+
 /* An answer in the application's place waits until Envoy has read the request to its end: given within the hook, Envoy takes it
  * for one that came early, and keeps a connection that is to be closed open for a second. */
 static Stage soon(void *stream, Request *request, PyObject *answer) {
@@ -561,11 +587,14 @@ EXPORT const void *envoy_dynamic_module_on_http_filter_new(const void *settings,
 
 EXPORT void envoy_dynamic_module_on_http_filter_destroy(const void *module) {
   Request *request = (Request *)module;
-  if (request->ticket != NULL) {
+  if (request->ticket != NULL || request->mark != NULL) {
     enter();
     Py_CLEAR(request->ticket);
+    Py_CLEAR(request->mark);
+    Py_CLEAR(request->headers);
     leave();
   }
+  free(request->body);
   free(request);
 }
 
@@ -634,17 +663,49 @@ EXPORT void envoy_dynamic_module_on_http_filter_scheduled(void *stream, const vo
 }
 
 EXPORT int envoy_dynamic_module_on_http_filter_response_headers(void *stream, const void *module, bool last) {
-  (void)stream, (void)module, (void)last;
+  Request *request = (Request *)module;
+  if (request->mark == NULL) {
+    return HEADERS_GO_ON;
+  }
+  size_t count = envoy_dynamic_module_callback_http_get_headers_size(stream, RESPONSE_HEADERS);
+  Header *headers = calloc(count + 1, sizeof *headers);
+  request->body = malloc(INSPECTED);
+  if (headers == NULL || request->body == NULL) {
+    give_up("there is no memory");
+  }
+  bool given = envoy_dynamic_module_callback_http_get_headers(stream, RESPONSE_HEADERS, headers);
+  enter();
+  request->headers = pairs_of(headers, given ? count : 0);
+  if (request->headers == NULL) {
+    PyErr_Print();
+    Py_CLEAR(request->mark);
+  }
+  leave();
+  free(headers);
+  if (last && request->mark != NULL) {
+    tell(request);
+  }
   return HEADERS_GO_ON;
 }
 
 EXPORT int envoy_dynamic_module_on_http_filter_response_body(void *stream, const void *module, bool last) {
-  (void)stream, (void)module, (void)last;
+  Request *request = (Request *)module;
+  if (request->headers == NULL) {
+    return DATA_GO_ON;
+  }
+  request->size += copy_body(stream, RESPONSE_BODY_RECEIVED, request->body + request->size, INSPECTED - request->size);
+  if (last || request->size == INSPECTED) {
+    tell(request);
+  }
   return DATA_GO_ON;
 }
 
 EXPORT int envoy_dynamic_module_on_http_filter_response_trailers(void *stream, const void *module) {
-  (void)stream, (void)module;
+  (void)stream;
+  Request *request = (Request *)module;
+  if (request->headers != NULL) {
+    tell(request);
+  }
   return TRAILERS_GO_ON;
 }
 

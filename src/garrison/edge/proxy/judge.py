@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -13,8 +13,9 @@ from garrison.core.http import Response
 from garrison.core.ids import Random, system_random
 from garrison.edge.inspect import Action, Rates, State, Token, Verdict, WebRequest
 from garrison.edge.interstitial import PREFIX, Spent, SpentHere, answer, page
-from garrison.edge.proxy.exchange import BROKEN, Question, allow, read_request, refuse
+from garrison.edge.proxy.exchange import ALLOWED, BROKEN, Question, allow, answered, read_request, refuse
 from garrison.edge.proxy.policies import Policy
+from garrison.edge.proxy.responses import count, mark
 from garrison.edge.tokens import token_of
 
 LOG = logging.getLogger("garrison.edge")
@@ -49,6 +50,8 @@ class Passed(NamedTuple):
     """The request goes on to the application, with these headers."""
 
     inserted: tuple[tuple[str, str], ...] = ()
+    watch: bytes = b""
+    """What the answer comes back with, where it counts (:meth:`Judge.observe`)."""
 
 
 class Work(NamedTuple):
@@ -92,6 +95,10 @@ class Judge:
     def answer(self, question: Question) -> bytes | Slow:
         """The answer to Envoy. Never raises: what cannot be decided is a failure, and the listener's fail mode decides."""
         try:
+            told = answered(question)
+            if told is not None:
+                self.observe(*told)
+                return ALLOWED
             return self._answer(question)
         except Exception as error:  # noqa: BLE001 - whatever it is, Envoy must have an answer; it is logged
             return self.failed(error)
@@ -110,7 +117,7 @@ class Judge:
         found = self.decide(request)
         if isinstance(found, Work):
             return lambda: self._worked(found, request)
-        return allow(found.inserted) if isinstance(found, Passed) else rendered(found, request)
+        return allow(found.inserted, found.watch) if isinstance(found, Passed) else rendered(found, request)
 
     def decide(self, request: WebRequest) -> Passed | Response | Work:
         """What becomes of a request: it passes, or has an answer, or work that gives one. Raises whatever goes wrong."""
@@ -130,7 +137,17 @@ class Judge:
         verdict = policy.acl.inspect(request, State(self.rates, token))
         if self.observer is not None:
             self._tell(self.observer, policy, request, verdict, time.perf_counter() - begun)
-        return self._outcome(policy, request, verdict)
+        outcome = self._outcome(policy, request, verdict)
+        if policy.watching and isinstance(outcome, Passed):
+            return outcome._replace(watch=mark(policy.watching, request, token))
+        return outcome
+
+    def observe(self, marked: bytes, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """What the application answered to a request that passed with a mark. Never raises."""
+        try:
+            count(self.policy.watching, self.rates, marked, status, headers, body)
+        except Exception as error:  # noqa: BLE001 - the answer is on its way; it is logged
+            self.failed(error)
 
     def _unfit(self, request: WebRequest) -> Response | None:
         """The answer to what two readers could understand differently, and Envoy lets through."""

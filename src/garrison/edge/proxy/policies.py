@@ -15,6 +15,7 @@ from garrison.edge.inspect.detect.standard import StandardDetectors
 from garrison.edge.inspect.managed.catalog import Catalog
 from garrison.edge.interstitial import Site
 from garrison.edge.live import Locate, nowhere
+from garrison.edge.proxy.responses import watching
 from garrison.edge.token_keys import TokenKeys
 
 Document = Mapping[str, Any]
@@ -42,7 +43,7 @@ class Loaded:
         site = None if self.keys is None else Site(self.keys, domains)
         limit = body_limit(self.document, self.resource_type)
         acl = compile_acl(self.document, self.resources, detectors=StandardDetectors(), cache=cache, limit=limit)
-        return Policy(self, acl, site)
+        return Policy(self, acl, site, watching(self.document))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Policy:
     acl: CompiledAcl | None
     site: Site | None = None
     """What pages of Challenge and Captcha need; None without keys."""
+    watching: Sequence[Mapping[str, Any]] = ()
+    """Configurations of managed rule groups that ask for what the application answers."""
 
 
 class Source(Protocol):

@@ -349,12 +349,24 @@ def succeeded(inspection: Config, status: int, headers: Mapping[str, str], body:
     return None
 
 
+_GROUPS: Final = ((ATP, "atp", "LoginPath"), (ACFP, "acfp", "CreationPath"))
+
+
+def _asks(request: WebRequest, config: Config, path: str) -> bool:
+    regex = bool(config.get("EnableRegexInPath"))
+    return bool(config.get("ResponseInspection")) and _path_matches(request, str(config.get(path) or ""), regex=regex)
+
+
+def observed(request: WebRequest, configs: Config) -> bool:
+    """Whether the answer to this request counts (:func:`observe`). ``configs`` are a statement's, merged into one mapping."""
+    return any(_asks(request, config, path) for group, _, path in _GROUPS if isinstance(config := configs.get(group), Mapping))
+
+
 def observe(request: WebRequest, context: Context, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Count what the application answered to an attempt. For responses to requests of a web ACL that has one of the groups."""
-    for group, prefix, path in ((ATP, "atp", "LoginPath"), (ACFP, "acfp", "CreationPath")):
+    for group, prefix, path in _GROUPS:
         config = _config(context, group)
-        regex = bool(config.get("EnableRegexInPath"))
-        if not config.get("ResponseInspection") or not _path_matches(request, str(config.get(path) or ""), regex=regex):
+        if not _asks(request, config, path):
             continue
         good = succeeded(config["ResponseInspection"], status, headers, body)
         if good is None or (group == ATP) == good:
