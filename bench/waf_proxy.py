@@ -1,4 +1,4 @@
-"""CPU time of each process of ``garrison protect`` for one request: ``python bench/waf_proxy.py``.
+"""CPU time of each process of ``garrison protect`` for one request, with both transports: ``python bench/waf_proxy.py``.
 
 A page's request with the headers of a browser, over connections that stay, to an application that answers three bytes; Envoy and
 the inspectors have one thread each. The table says microseconds of CPU time, user and system. A loaded machine makes them more:
@@ -11,6 +11,7 @@ import contextlib
 import os
 import selectors
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-SECONDS = 6.0
+SECONDS = 4.0
+ROUNDS = 3
 CONNECTIONS = 16
 TICK = os.sysconf("SC_CLK_TCK")
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n"
@@ -81,11 +83,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def protected(options: Sequence[str], upstream: int) -> Iterator[tuple[int, dict[str, int]]]:
+def protected(transport: str, options: Sequence[str], upstream: int) -> Iterator[tuple[int, dict[str, int]]]:
     """A front; its port, and its processes."""
     port = free_port()
     line = [sys.executable, "-m", "garrison", "protect", f"http://127.0.0.1:{upstream}", "--listen", str(port), "--local"]
-    line += ["--inspectors", "1", *options]
+    line += ["--inspectors", "1", "--transport", transport, *options]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(line, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -145,16 +147,28 @@ def load(port: int, request: bytes, seconds: float) -> int:
 def main() -> None:
     """Measure and print."""
     upstream = application()
-    print("| web ACL | request | Envoy | inspector | together |\n| --- | --- | --- | --- | --- |")
+    print("| web ACL | request | Envoy | inspector | together | inside Envoy | a second |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, options in CASES:
-        with protected(options, upstream) as (port, processes):
+        with protected("inspectors", options, upstream) as beside, protected("in-process", options, upstream) as inside:
             for kind, request in (("GET", GET), ("POST, 2 KB of JSON", POST)):
-                load(port, request, 1.0)
-                before = {each: cpu(pid) for each, pid in processes.items()}
-                count = load(port, request, SECONDS)
-                used = {each: (cpu(pid) - before[each]) / count * 1e6 for each, pid in processes.items()}
-                envoy, inspector = used["Envoy"], used["inspector"]
-                print(f"| {name} | {kind} | {envoy:.0f} µs | {inspector:.0f} µs | {envoy + inspector:.0f} µs |", flush=True)
+                one, other = [], []
+                for _ in range(ROUNDS):  # in turn, so that both meet the same machine
+                    one.append(measured(*beside, request))
+                    other.append(measured(*inside, request))
+                envoy, inspector, rate = (statistics.median(each) for each in zip(*one, strict=True))
+                within, _, rate_within = (statistics.median(each) for each in zip(*other, strict=True))
+                cells = (f"{each:.0f} µs" for each in (envoy, inspector, envoy + inspector, within))
+                print(f"| {name} | {kind} | {' | '.join(cells)} | {rate:.0f}, {rate_within:.0f} |", flush=True)
+
+
+def measured(port: int, processes: dict[str, int], request: bytes) -> tuple[float, float, float]:
+    """Microseconds of Envoy and of the inspector for one request, and requests a second."""
+    load(port, request, 1.0)
+    before = {each: cpu(pid) for each, pid in processes.items()}
+    count = load(port, request, SECONDS)
+    used = {each: (cpu(pid) - before[each]) / count * 1e6 for each, pid in processes.items()}
+    return used["Envoy"], used.get("inspector", 0.0), count / SECONDS
 
 
 if __name__ == "__main__":
