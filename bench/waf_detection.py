@@ -232,7 +232,7 @@ def _cell(text: str) -> str:
 def _texts(acl: CompiledAcl, folder: Path, count: int) -> list[str]:
     """The harmless requests of others' texts: a seed that the detectors were improved on, and one that they never saw."""
     lines = ["| family | requests | blocked | requests of another seed | blocked |", "|---|---|---|---|---|"]
-    runs = [_blocked(acl, folder, count, seed) for seed in (11, 2027)]
+    runs = [_blocked(acl, folder, count, seed) for seed in (11, 515151)]
     lines += [
         f"| {family} | " + " | ".join(f"{total[family]} | {wrong[family]}" for total, wrong in runs) + " |"
         for family in sorted(runs[0][0])

@@ -55,6 +55,8 @@ Detector = Callable[[bytes], Finding | None]
 """Looks at one transformed value: ``{"DetectorStatement": {"Name", "FieldToMatch", "TextTransformations"}}``."""
 RequestDetector = Callable[[WebRequest, Context], Finding | None]
 """Looks at the whole request: ``{"RequestDetectorStatement": {"Name"}}``."""
+Quiet = Callable[[WebRequest, int], bool]
+"""Whether a request, with so many bytes of its body, has nothing that a detector which names this in ``quiet`` could find."""
 
 
 @dataclass(frozen=True, slots=True)

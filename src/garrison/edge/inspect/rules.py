@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from garrison.edge.inspect.actions import Act, check_token
+from garrison.edge.inspect.groups import Quiet
 from garrison.edge.inspect.lanes import Inspection
-from garrison.edge.inspect.statements import Leaf, Statement
+from garrison.edge.inspect.statements import DetectRequest, Leaf, Statement
 from garrison.edge.inspect.tokenlabels import Immunities, token_labels
 from garrison.edge.inspect.verdict import Action, GroupResult, MatchDetail, RuleKind, RuleMatch, TokenAnswer
 
@@ -44,7 +45,21 @@ class Rule:
 class Group:
     """A rule group as a web ACL's rule refers to it."""
 
-    __slots__ = ("config", "count_only", "id", "kind", "metric", "name", "namespace", "rules", "scope", "tokens", "version")
+    __slots__ = (
+        "config",
+        "count_only",
+        "id",
+        "kind",
+        "loud",
+        "metric",
+        "name",
+        "namespace",
+        "quiet",
+        "rules",
+        "scope",
+        "tokens",
+        "version",
+    )
 
     def __init__(
         self,
@@ -70,8 +85,19 @@ class Group:
         self.version = version
         self.scope = scope
         self.config = dict(config or {})
+        probes = [_quiet(each) for each in self.rules]
+        self.quiet = next((each for each in probes if each is not None), None)
+        """What tells whether a request has anything for those rules that share one probe; None where none does."""
+        self.loud = tuple(
+            rule for rule, probe in zip(self.rules, probes, strict=True) if probe is None or probe is not self.quiet
+        )
+        """The other rules: all that are asked where it has nothing."""
         self.tokens: Immunities | None = None
         """Of a group that labels the request's token: how long solutions are good."""
+
+
+def _quiet(rule: Rule) -> Quiet | None:
+    return rule.statement.quiet if isinstance(rule.statement, DetectRequest) else None
 
 
 class Progress:
@@ -133,7 +159,8 @@ class Progress:
         counted: list[RuleMatch] = []
         excluded: list[str] = []
         decided: tuple[Rule, RuleMatch] | None = None
-        for rule in group.rules:
+        silent = group.quiet is not None and group.quiet(inspection.request, inspection.body_limit)
+        for rule in group.loud if silent else group.rules:
             outcome = self.run(rule, group.namespace)
             if outcome is None:
                 continue

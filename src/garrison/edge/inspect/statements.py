@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from garrison.edge.inspect.forwarded import Forwarded
-from garrison.edge.inspect.groups import Context, Detector, Finding, Location, RequestDetector
+from garrison.edge.inspect.groups import Context, Detector, Finding, Location, Quiet, RequestDetector
 from garrison.edge.inspect.ipset import IpSet
 from garrison.edge.inspect.lanes import Bundle, Inspection, Lane
 from garrison.edge.inspect.patterns import Pattern, span
@@ -177,10 +177,11 @@ class Detect(Leaf):
 class DetectRequest(Leaf):
     """A detector of whole requests, of a managed group."""
 
-    __slots__ = ("_detect",)
+    __slots__ = ("_detect", "quiet")
 
     def __init__(self, detect: RequestDetector) -> None:
         self._detect = detect
+        self.quiet: Quiet | None = getattr(detect, "quiet", None)
 
     def matches(self, inspection: Inspection) -> bool:
         """As of :class:`Statement`."""

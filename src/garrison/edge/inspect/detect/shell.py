@@ -286,6 +286,8 @@ def _plausible(text: bytes, match: re.Match[bytes], word: bytes, *, at_start: bo
     if b"/" in text[match.start() : match.start(1)] and word in COMMANDS:
         return True
     english = word in ENGLISH
+    if separator[:1] == b"|" and after[:1] == b"|" and text.count(b"|") > 2 and text[match.start() - 1 : match.start()].isalnum():
+        return False  # a choice: `add|remove|list`
     if at_start:
         return _starts(word, after, english=english, disguised=disguised)
     return _english(separator, word, after) if english else _follows(separator, after)
@@ -293,6 +295,8 @@ def _plausible(text: bytes, match: re.Match[bytes], word: bytes, *, at_start: bo
 
 def _starts(word: bytes, after: bytes, *, english: bool, disguised: bool) -> bool:
     """Whether a value begins with a command."""
+    if english and len(word) <= 2 and after[:1] in {b"$", b"`"}:
+        return False
     if _FIRM_ARGUMENT.match(after) is not None:
         return not (english and words(after) >= 3 and _SHELLISH.search(after) is None)
     if english:

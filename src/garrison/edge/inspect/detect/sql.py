@@ -372,7 +372,8 @@ def _detect(text: bytes, *, high: bool, hot: Gates) -> bytes | None:
         match = pattern.match(text) if pattern in hot else None
         if match is not None and match.end() >= len(text.rstrip()) - 2:
             return match.group()[:128]
-    return _in_contexts(text, high=high, long=long)
+    # Where only a quote was seen that SQL may follow, no more than what follows quotes needs to be read.
+    return _in_contexts(text, high=high, long=long, raw=high or any(gate in hot for gate in _BEGINS))
 
 
 # What an injection has before its own words, where it does not begin after a quote: an operand, and what ends it.
@@ -412,14 +413,20 @@ def _tails(text: bytes, quote: int) -> Iterator[tuple[int, bytes]]:
         yield position, text[position + 1 : position + 601]
 
 
-def _in_contexts(text: bytes, *, high: bool, long: bool) -> bytes | None:
+def _unquoted(text: bytes, *, high: bool, long: bool) -> bytes | None:
+    """The piece that goes on with a query where no string has to be closed, or is one wherever it stands."""
     raw = shape(text, 80 if long else TOKENS)
     found = _RAW.match(raw.letters)
     if found is not None and not _prose(raw.letters) and _worth(raw, found, high=high, long=long):
         return raw.text(found.start(), found.end())
     found = None if long else _ANYWHERE.search(raw.letters)
-    if found is not None and not _prose(raw.letters):
-        return raw.text(found.start(), found.end())
+    return raw.text(found.start(), found.end()) if found is not None and not _prose(raw.letters) else None
+
+
+def _in_contexts(text: bytes, *, high: bool, long: bool, raw: bool) -> bytes | None:
+    unquoted = _unquoted(text, high=high, long=long) if raw else None
+    if unquoted is not None:
+        return unquoted
     for quote in b"'\"`":
         for number, (position, tail) in enumerate(_tails(text, quote)):
             if long and number % 2 == 1:
@@ -443,7 +450,7 @@ def _in_tag(text: bytes, position: int, tail: bytes) -> bool:
 def _worth(raw: Shape, found: re.Match[str], *, high: bool, long: bool) -> bool:
     """Whether a raw match has more than a word that prose has too."""
     letters = found.group()
-    if letters[-1:] == "C" and raw.tokens[found.end() - 1].text == b"#" and letters[:1] == "n" and not high:
+    if letters[-1:] == "C" and raw.tokens[found.end() - 1].text == b"#" and letters[:1] in "n)" and not high:
         return False  # `word)#` ends many a password
     if letters[:1] == "(" and letters[-2:] == ")C" and ("nn" in letters or not set(letters) & set("1sv")):
         return False
@@ -523,7 +530,10 @@ _PARTS = re.compile(
     + rb")\W{0,40}\(|\(\s*select\b|/\*",
     re.IGNORECASE | re.DOTALL,
 )
+_CLOSES = re.compile(rb"\)\s{0,8}--\s{0,8}$")
+_BEGINS: Final = (_CLOSES, _OPEN, _WHOLE, _FRAGMENT, _BARE, _SAME_GATE, _AFTER_START, _LOGIC, _PARTS)
 GATES: Final = (
+    _CLOSES,
     _OPEN,
     _WHOLE,
     _NOSQL,

@@ -295,6 +295,7 @@ _LOOKS: Final[Mapping[str, tuple[_Look, ...]]] = {
 """What a value of each kind is held against."""
 
 
+_STATED = re.compile(rb"[;'\"(=]|--")
 _COMPARED = re.compile(rb"\d.*[='#]|[='].*\d|\d.*--", re.DOTALL)
 _EVIDENCE = re.compile(rb"[\d(),;=*#|&<>@]|--")
 
@@ -307,7 +308,8 @@ def injected(text: bytes) -> bool:
     if _EVIDENCE.search(text) is None:
         return False
     strong = (
-        set(fingerprint) & set(b"UETc")
+        set(fingerprint) & set(b"UEc")
+        or (84 in fingerprint and _STATED.search(text) is not None)
         or (38 in fingerprint and 49 in fingerprint and _COMPARED.search(text) is not None)
         or fingerprint in {b"sos", b"s&s"}
     )

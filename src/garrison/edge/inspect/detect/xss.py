@@ -32,7 +32,7 @@ HARMLESS_ALONE: Final = frozenset(
     ).split()
 )
 """Elements that are dangerous with what they carry, not by themselves."""
-NEEDS_ATTRIBUTES: Final = frozenset(b"meta base link layer noscript bgsound basefont".split())
+NEEDS_ATTRIBUTES: Final = frozenset(b"meta base link layer noscript bgsound basefont object embed applet frame".split())
 """Elements that do something by their attributes alone."""
 FIELDS: Final = frozenset(b"input button textarea select keygen isindex".split())
 """Parts of forms: at the start of a value they ask visitors in the application's name."""
@@ -140,7 +140,7 @@ _XXE = re.compile(
 _BREAKOUT = re.compile(
     rb"""^[^<>\n]{0,200}?["'`]\s{0,8}/?>\s{0,8}<[a-z/!]|["'`]\s{0,16}(?:style|href|src|formaction|srcdoc|xlink:href"""
     rb"""|action|background|data|autofocus|accesskey|tabindex|contenteditable)\s{0,8}=\s{0,8}(?:["']?\s*(?:java|vb|data:|//)"""
-    rb"""|x\s+on)""",
+    rb"""|x\s+on)|^[\w-]{0,40}\s{1,8}src\s{0,8}=\s{0,8}["']?(?:https?:)?//[^\s"'<>]{1,200}\.js\b""",
     re.IGNORECASE,
 )
 _FORM_SPACED = re.compile(
@@ -209,10 +209,11 @@ def _tags(text: bytes) -> bytes | None:
             if local == b"script":
                 return match.group() + rest[:64]
             continue
-        bare = local in NEEDS_ATTRIBUTES and b"=" not in rest.partition(b">")[0]
+        inside = rest.partition(b">")[0]
+        bare = (local in NEEDS_ATTRIBUTES and b"=" not in inside) or (local == b"meta" and _PLAIN_META.search(inside) is not None)
         if local in DANGEROUS and local not in HARMLESS_ALONE and not bare and (rest[:1] in b" \t\r\n/>\x0c\x0b#" or not rest):
             return match.group() + rest[:64]
-        if local in FIELDS and match.start() < 8 and b"=" in rest.partition(b">")[0] and not lengthy(text):
+        if local in FIELDS and match.start() < 8 and b"=" in inside and not lengthy(text):
             return match.group() + rest[:64]
         if local == b"style" and _styled(unentity(rest)):
             return match.group() + rest[:64]
@@ -220,6 +221,12 @@ def _tags(text: bytes) -> bytes | None:
         if found is not None:
             return match.group() + found
     return None
+
+
+_PLAIN_META = re.compile(
+    rb"http-equiv\s*=\s*[\"']?content-type(?!.*utf-?7)|\b(?:name|property)\s*=\s*[\"']?(?!.*http-equiv)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def _attributes(rest: bytes, local: bytes) -> bytes | None:
@@ -271,7 +278,7 @@ def _runs(name: bytes, value: bytes, local: bytes) -> bool:
     if _EVENT.match(name) and name not in _NO_EVENTS:
         return not value.startswith(b"{")
     plain = unentity(value.strip(b"\"'`"))
-    if name in {b"srcdoc", b"datasrc", b"dataformatas", b"ev:handler", b"ev:event"}:
+    if name in {b"srcdoc", b"datasrc", b"dataformatas", b"ev:handler", b"ev:event"} or (name == b"src" and local == b"xml"):
         return True
     if name == b"style":
         # A brace that nothing closes breaks out of the attribute's declarations in old browsers.

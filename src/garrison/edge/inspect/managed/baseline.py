@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from garrison.edge.inspect.detect.normal import readings
@@ -43,12 +44,19 @@ _BODY_PARTS: Final = (
 )
 
 
+@lru_cache(maxsize=1024)
+def scanner(agent: bytes) -> bytes | None:
+    """The scanner that a User-Agent names, None for none."""
+    match = _SCANNERS.search(agent)
+    return match.group() if match is not None else None
+
+
 def bad_agent(request: WebRequest, context: Context) -> Finding | None:
     """A scanner by its name; or a header that carries what none of a browser does: markup, or a URL of an inner network."""
     agent = request.header(b"user-agent") or b""
-    match = _SCANNERS.search(agent)
-    if match is not None:
-        return Finding((match.group(),), (), "BAD_BOT", "HEADER", "user-agent")
+    word = scanner(agent)
+    if word is not None:
+        return Finding((word,), (), "BAD_BOT", "HEADER", "user-agent")
     found = survey(request, context.body_limit).found
     for kind in (Kind.XSS, Kind.RFI, Kind.SSRF):
         if (kind, Part.HEADER) in found:

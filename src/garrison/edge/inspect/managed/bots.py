@@ -7,6 +7,8 @@ The targeted level needs tokens: it counts requests of clients without one, and 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from garrison.edge.inspect.groups import Context, Finding, RequestDetector
@@ -174,20 +176,47 @@ def _agent(request: WebRequest) -> bytes:
     return request.header(b"user-agent") or b""
 
 
-def _category(category: str, feeds: Feeds) -> RequestDetector:
-    pattern = _PATTERNS[category]
+@lru_cache(maxsize=1024)
+def named(agent: bytes) -> Mapping[str, bytes]:
+    """The bots that a User-Agent names: its words by their categories."""
+    if _ANY.search(agent) is None:
+        return _NO_BOT
+    found = ((category, pattern.search(agent)) for category, pattern in _PATTERNS.items())
+    return {category: match.group() for category, match in found if match is not None}
 
-    def detect(request: WebRequest, _context: Context) -> Finding | None:
-        match = pattern.search(_agent(request))
-        if match is None:
+
+_NO_BOT: Final[Mapping[str, bytes]] = {}
+
+
+class _Category:
+    """A detector of the bots of a category."""
+
+    __slots__ = ("_category", "_feeds")
+
+    def __init__(self, category: str, feeds: Feeds) -> None:
+        self._category = category
+        self._feeds = feeds
+
+    def __call__(self, request: WebRequest, _context: Context) -> Finding | None:
+        """As of ``RequestDetector``."""
+        word = named(_agent(request)).get(self._category)
+        if word is None:
             return None
-        name = re.sub(r"\W+", "_", match.group().decode("latin-1").strip(" /(").lower()).strip("_")
-        known = feeds.verified.get(name)
+        name = re.sub(r"\W+", "_", word.decode("latin-1").strip(" /(").lower()).strip("_")
+        known = self._feeds.verified.get(name)
         if known is not None and request.ip is not None and request.ip in known:
             return None
-        return Finding((match.group(),), (f"bot:name:{name}", "bot:unverified"), "BOT", "HEADER", "user-agent")
+        return Finding((word,), (f"bot:name:{name}", "bot:unverified"), "BOT", "HEADER", "user-agent")
 
-    return detect
+    @staticmethod
+    def quiet(request: WebRequest, _body_limit: int) -> bool:
+        """As of ``Quiet``."""
+        return not named(_agent(request))
+
+
+@lru_cache(maxsize=1024)
+def _browser(agent: bytes) -> bool:
+    return _BROWSER.search(agent) is not None
 
 
 def automated(request: WebRequest, _context: Context) -> Finding | None:
@@ -199,7 +228,7 @@ def automated(request: WebRequest, _context: Context) -> Finding | None:
 def not_a_browser(request: WebRequest, _context: Context) -> Finding | None:
     """A User-Agent of no browser."""
     agent = _agent(request)
-    if _BROWSER.search(agent) is not None and _ANY.search(agent) is None:
+    if _browser(agent) and not named(agent):
         return None
     return Finding((agent[:128],), (), "BOT", "HEADER", "user-agent")
 
@@ -207,7 +236,7 @@ def not_a_browser(request: WebRequest, _context: Context) -> Finding | None:
 def inconsistent(request: WebRequest, _context: Context) -> Finding | None:
     """A User-Agent that the other headers of the browser deny: another version, no languages, no client hints of its platform."""
     agent = _agent(request)
-    if _BROWSER.search(agent) is None:
+    if not _browser(agent):
         return None
     hints = request.header(b"sec-ch-ua")
     version = _CHROMIUM.search(agent)
@@ -312,7 +341,7 @@ def bot_control(feeds: Feeds) -> Builder:
     group = Builder("AWSManagedRulesBotControlRuleSet", "bot-control", 50)
     for category, _ in _TABLE:
         name = "Category" + (_NAMES.get(category) or category.capitalize())
-        group.detect(name, _category(category, feeds), f"bot:category:{category}", since=2 if category in _LATER else 1)
+        group.detect(name, _Category(category, feeds), f"bot:category:{category}", since=2 if category in _LATER else 1)
     group.detect("SignalAutomatedBrowser", automated, "signal:automated_browser")
 
     def from_data_center(request: WebRequest, _context: Context) -> Finding | None:

@@ -48,21 +48,28 @@ def finding(found: Found) -> Finding:
     return Finding((found.matched,), (), _CONDITIONS.get(found.kind, found.kind.name), found.part.value, name)
 
 
-def seeks(kinds: Sequence[Kind], parts: Sequence[Part]) -> RequestDetector:
-    """A detector of the kinds of attack in the parts."""
-    wanted = tuple((kind, part) for kind in kinds for part in parts)
+def quiet(request: WebRequest, body_limit: int) -> bool:
+    """Whether the survey found nothing at all."""
+    known = request.memo.get("survey")
+    return not (known if isinstance(known, Survey) else survey(request, body_limit)).found
 
-    def detect(request: WebRequest, context: Context) -> Finding | None:
-        known = request.memo.get("survey")
-        found = (known if isinstance(known, Survey) else survey(request, context.body_limit)).found
-        if not found:
-            return None
-        for key in wanted:
+
+class Seeks:
+    """A detector of the kinds of attack in the parts."""
+
+    __slots__ = ("_wanted",)
+    quiet = staticmethod(quiet)
+
+    def __init__(self, kinds: Sequence[Kind], parts: Sequence[Part]) -> None:
+        self._wanted = tuple((kind, part) for kind in kinds for part in parts)
+
+    def __call__(self, request: WebRequest, context: Context) -> Finding | None:
+        """As of ``RequestDetector``."""
+        found = survey(request, context.body_limit).found
+        for key in self._wanted:
             if key in found:
                 return finding(found[key])
         return None
-
-    return detect
 
 
 class Builder:
@@ -90,7 +97,7 @@ class Builder:
         until: int = 99,
     ) -> None:
         """A rule that blocks the kinds of attack in the parts. Its label is its name where none is given."""
-        self.detect(name, seeks(kinds, parts), label or name, since=since, until=until)
+        self.detect(name, Seeks(kinds, parts), label or name, since=since, until=until)
 
     def detect(
         self, name: str, detector: RequestDetector, label: str | None, action: Rule = BLOCK, *, since: int = 1, until: int = 99

@@ -82,6 +82,8 @@ def test_sql_is_found_whatever_a_dialect_ignores(value: bytes) -> None:
         b"' style=abc:expression(alert(1)) '",
         b"data: , <x onclick=alert(1)>",
         b"  onabcdefgh= ",
+        b"42 src=http://attacker.example/a.js",
+        b'<xml id="x" src="test.htc"></xml>',
         b'import { a } from "//attacker.example/a.js";',
     ],
 )
