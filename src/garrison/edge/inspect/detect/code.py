@@ -53,7 +53,7 @@ _RUBY = re.compile(
     (
         rb"\bprocess\s*\.\s*(?:spawn|clock_gettime|fork)\b|\bkernel\s*\.\s*(?:exec|system|open|fork|spawn"
         rb"|`)|\bio\s*\.\s*(?:popen|read|binread|sysopen)\s*\(|\bfile\s*\.\s*(?:open|read"
-        rb"|write)\s*\(\s*['\"/]|\bopen3\.|#\{[^}]{0,200}[(*`'\"+]|%x[({\[]|\bsend\s*\(\s*:"
+        rb"|write)\s*\(\s*['\"/]|\bopen3\.|#\{[^}]{0,200}[(*`'\"+]|%x[({\[|]|\bsend\s*\(\s*:"
         rb"|\bdir\s*\.\s*(?:glob|entries|\[)|\.to_sym\b.{0,20}\.call|\berb\.new"
     ),
     re.IGNORECASE,
@@ -66,7 +66,7 @@ _PERL = re.compile(
     re.IGNORECASE,
 )
 _TEMPLATE = re.compile(
-    rb"\{\{\s*(?:[-#/^>!&~]?\s*)?(?:\d+\s*[-*+/]\s*['\"]?\d|['\"].{0,40}['\"]\s*(?:\.|\|)|self\b"
+    rb"\{\{\s*(?:settings|secrets?|env)\b|\{\{\s*(?:[-#/^>!&~]?\s*)?(?:\d+\s*[-*+/]\s*['\"]?\d|['\"].{0,40}['\"]\s*(?:\.|\|)|self\b"
     rb"|config\b|request\b|session\b|[\w.]{1,40}\s*\(|[\w.]{0,40}\.(?:constructor|class|__)"
     rb"|.{0,80}\|\s*(?:attr|map|filter|join|select|raw|safe|first|reduce|sort)\b|_self|app\.|\[\]|range"
     rb"|dump|include|source|php|system|with\s|lookup|url_for|lipsum|cycler|joiner|namespace|''|\"\")"
@@ -97,8 +97,13 @@ _DJANGO_JSON = re.compile(
 _LDAP = re.compile(
     (
         rb"\)\s*\(\s*[|&!]?\s*\(?\s*\w{1,30}\s*[~<>]?=|\*\)\s*\(|\(\s*[|&]\s*\(\s*\w{1,30}=|\)\s*\(\s*[|&]"
-        rb"|\*\)\)+%00"
+        rb"|\*\)\)+%00|^\w{0,20}\*\){2,}\s*$"
     ),
+    re.IGNORECASE,
+)
+_XPATH = re.compile(
+    rb"\b(?:child|parent|ancestor|descendant|following|preceding|self|attribute)(?:-or-self|-sibling)?::(?:node|text|\*|\w)"
+    rb"|['\"]\s*\]\s*\|\s*/|\bcontains\(\s*[*.]\s*,|\b(?:name|position|last|local-name)\(\)\s*[=<>]|\bstring-length\(\s*/",
     re.IGNORECASE,
 )
 _CRLF = re.compile(
@@ -121,7 +126,7 @@ def detect(text: bytes, *, alone: bool = True, hot: Gates = EVERYTHING) -> bytes
         return match.group()[:128]
     if long and not alone:
         return None
-    for pattern in (_NODE, _PYTHON, _RUBY, _PERL, _TEMPLATE, _LDAP, _CRLF):
+    for pattern in (_NODE, _PYTHON, _RUBY, _PERL, _TEMPLATE, _LDAP, _XPATH, _CRLF):
         match = pattern.search(text) if pattern in hot else None
         if match is not None and not (long and match.start() > 0) and not _named(text, match):
             return match.group().strip()[:128]
@@ -150,5 +155,5 @@ def react(body: bytes) -> bytes | None:
     return match.group()[:128] if match is not None else None
 
 
-GATES: Final = (_PROTOTYPE, _REACT, _NODE, _PYTHON, _RUBY, _PERL, _TEMPLATE, _LDAP, _CRLF)
+GATES: Final = (_PROTOTYPE, _REACT, _NODE, _PYTHON, _RUBY, _PERL, _TEMPLATE, _LDAP, _XPATH, _CRLF)
 """What a value must have one of for the detector to find anything in it: its patterns, or what they begin with."""

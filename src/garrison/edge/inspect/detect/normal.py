@@ -50,7 +50,11 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _SPECIAL = re.compile(rb"[%+&\\\x00-\x08\x0e-\x1f\x7f-\xff]")
 _PRINTABLE = frozenset(range(32, 127)) | {9, 10, 13}
 _SIMPLE: Final = {b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t"}
-_QUOTES: Final = str.maketrans("\u2018\u2019\u201b\u02bc\u00b4\u2032\u201c\u201d\u2033\u2044\u2215", "''''''\"\"\"//")
+_QUOTES: Final = str.maketrans(
+    "\u2018\u2019\u201b\u02bc\u00b4\u2032\u201c\u201d\u2033\u2044\u2215\u2216\u560a\u560d\u563c\u563e",
+    "''''''\"\"\"//\\\n\r<>",
+)
+"""What careless code makes of letters: the plain form of a quote or slash, and the last byte of one (``\\u560a`` a line end)."""
 _SHORT_ENTITIES: Final = {
     "tab": "\t",
     "newline": "\n",

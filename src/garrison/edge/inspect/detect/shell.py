@@ -155,7 +155,8 @@ _ALWAYS = re.compile(
     |[;|&]\s*\.\s+\w+\s|\\n\.\s?(?:shell|system|databases)|(?:^|[;\n'"\\])\s*\.[\s\\'"]{0,3}(?:shell|system|databases
         |import|read|dump|output|load|once|sh)\b
     |\b(?:system|exec|popen|passthru|shell_exec)\s*\(\s*['"]\s*(?:echo|cat|ls|id|cd|wget|curl|uname|whoami|rm)\b
-        |\bdd\s+if=|\bssh\s+[\w.-]+@""",
+        |^--(?:output|exec|config|upload-pack|receive-pack|use-compress-program|checkpoint-action|to-command|rsh)=\S
+        |^-o\s?proxycommand|\bdd\s+if=|\bssh\s+[\w.-]+@""",
     re.IGNORECASE | re.VERBOSE,
 )
 _MAIL = re.compile(
@@ -285,12 +286,28 @@ def _plausible(text: bytes, match: re.Match[bytes], word: bytes, *, at_start: bo
         return True
     if b"/" in text[match.start() : match.start(1)] and word in COMMANDS:
         return True
+    if _BROKEN_OUT.fullmatch(text, 0, match.start(1)) is not None and _few(after, separator):
+        return True
     english = word in ENGLISH
     if separator[:1] == b"|" and after[:1] == b"|" and text.count(b"|") > 2 and text[match.start() - 1 : match.start()].isalnum():
         return False  # a choice: `add|remove|list`
     if at_start:
         return _starts(word, after, english=english, disguised=disguised)
     return _english(separator, word, after) if english else _follows(separator, after)
+
+
+# What a value begins with that ends an application's command at once: a separator alone, or behind an operand's end.
+_BROKEN_OUT = re.compile(rb"\s*(?:[\w.-]{0,3}|\d[\w.:]{0,40}|[\w.]{0,24}['\"]|[\w.]{0,24}\))\s?(?:;|\|\|?|&&?)\s?")
+
+
+def _few(after: bytes, separator: bytes) -> bool:
+    """Whether no more follows than a command has: prose that goes on for words does not, nor does a table."""
+    tail = after.partition(b";")[0]
+    if separator[:1] == b"|" and separator != b"||":
+        return words(tail) <= 2 and tail.count(b"|") < 2
+    if separator[:1] == b"&" and separator != b"&&":
+        return words(tail) == 0 and not separator[1:].isalpha()
+    return words(tail) <= 2 or (words(tail) <= 8 and _SHELLISH.search(tail) is not None)
 
 
 def _starts(word: bytes, after: bytes, *, english: bool, disguised: bool) -> bool:

@@ -267,7 +267,8 @@ _FRAGMENT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NOSQL = re.compile(
-    rb"\[\$?(?:\$(?:ne|eq|gte?|lte?|in|nin|exists|regex|where|not|nor|or|and|all|size|mod|type|elemmatch|text|options))\]"
+    rb"\{\s*\$(?:ne|eq|gte?|lte?|n?in|exists|regex|where|not|n?or|and|all|size|mod|type|elemmatch|text|expr|options)\s*:"
+    rb"|\bdb\.\w{1,40}\.(?:find|insert|update|remove|drop|aggregate|delete)\w{0,12}\(|\[\$?(?:\$(?:ne|eq|gte?|lte?|in|nin|exists|regex|where|not|nor|or|and|all|size|mod|type|elemmatch|text|options))\]"
     rb"|\$(?:where|func|function|accumulator)\b\s*['\"]?\s*:"
     rb"|['\"]\s*(?:\|\||&&)\s*(?:this\.|['\"\d])|\bthis\.\w+(?:\.match\(|\s*(?:==|!=|\.length))|['\"]\s*;\s*return\b",
     re.IGNORECASE,

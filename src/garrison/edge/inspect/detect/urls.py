@@ -107,6 +107,13 @@ _DATA = re.compile(
 _HOST_ALONE = re.compile(rb"^(?:[/\\]{2})?([\w.-]{3,60}|\[[0-9a-f:.%]{2,60}\])(?::\d{1,5})?(?:/[^\s]*)?$", re.IGNORECASE)
 
 
+# A share of another host, and a URL without its scheme: of a script, or (by what it leads to) of an inner host.
+_UNC = re.compile(rb"^\s*\\\\[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}(?:@\w{1,8})?\\[\w$.\\-]{1,200}")
+_RELATIVE = re.compile(
+    rb"^\s*//([\w.:-]{1,100}|\[[0-9a-f:.]{2,60}\])(?:/\S{0,400}?(\.(?:php\d?|phtml|asp|jsp|txt|inc))?(?:\?|$)|$)", re.IGNORECASE
+)
+
+
 def number(host: bytes) -> int | None:
     """The IPv4 address that a host spells as ``inet_aton`` reads it, in any base and one to four parts; else None."""
     parts = host.rstrip(b".").lower().split(b".")
@@ -212,6 +219,9 @@ def rfi(text: bytes, name: bytes = b"", *, alone: bool = True) -> bytes | None:
             match = pattern.search(text)
             if match is not None:
                 return match.group().strip()[:128]
+        match = _UNC.match(text) or _RELATIVE.match(text)
+        if match is not None and (match.re is _UNC or match[2] or target(match[1])):
+            return match.group()[:128]
         match = _HOST_ALONE.match(text)
         if match is not None and match[1].lower().strip(b"[]") in _LOOPBACK and text.strip() != match[1]:
             return match.group()[:128]
@@ -229,7 +239,7 @@ _METADATA = re.compile(rb"169\.254\.169\.254|metadata\.google\.internal|/latest/
 _URL_GATE = re.compile(
     (
         rb"(?:https?|ftps?|sftp|wss?):(?:[/\\]{1,4}|\d)(?:[^\s/]{0,120}@|\["
-        rb"|[0-9a-fx.:]{1,60}(?:[/?#:\s\"'<>&]|$)|localhost|[\w.-]{0,80}(?:internal|metadata|\.io|\.me"
+        rb"|[0-9a-fx.:]{1,60}(?:[/?#:\s\"'<>&\\]|$)|localhost|[\w.-]{0,80}(?:internal|metadata|\.io|\.me"
         rb"|burpcollaborator|oast|localhost|instance-data|kubernetes|loopback|dnslog|ceye|canarytokens"
         rb"|1u\.ms|rbndr))"
     ),
@@ -242,5 +252,17 @@ _LOOPBACK_GATE = re.compile(
     ),
     re.IGNORECASE,
 )
-GATES: Final = (_ODD_URL, _FILE_URL, _SCHEME_ONLY, _INCLUDED, _SCRIPT_FILE, _DATA, _URL_GATE, _METADATA, _LOOPBACK_GATE)
+GATES: Final = (
+    _UNC,
+    _RELATIVE,
+    _ODD_URL,
+    _FILE_URL,
+    _SCHEME_ONLY,
+    _INCLUDED,
+    _SCRIPT_FILE,
+    _DATA,
+    _URL_GATE,
+    _METADATA,
+    _LOOPBACK_GATE,
+)
 """What a value must have one of for the detector to find anything in it: its patterns, or what they begin with."""
