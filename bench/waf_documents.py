@@ -202,8 +202,9 @@ class Documents:
 
     def _readme(self) -> Sample:
         text = self.random.choice(self.readmes)
-        at = self.random.randrange(max(1, len(text) - 4000))
-        return Sample("read-me", *self._send("/api/wiki/Home", {"content": text[at : at + 3500], "message": "Update Home"}))
+        at = text.find("\n\n", self.random.randrange(max(1, len(text) - 4000)))
+        content = text[max(at, 0) : at + 3500].rpartition("\n\n")[0] or text[:3500]
+        return Sample("read-me", *self._send("/api/wiki/Home", {"content": content.strip(), "message": "Update Home"}))
 
     def _change(self) -> Sample:
         lines = [each for each in self.random.choice(self.readmes).splitlines() if 8 < len(each) < 200]

@@ -25,6 +25,10 @@ _CDATA = re.compile(rb"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _JSON_STRING = re.compile(rb"\"((?:[^\"\\]|\\.)*)\"")
 
 
+_NO_TEXT = re.compile(rb"\0|(?:[\x01-\x08\x0e-\x1a\x1c-\x1f][^\x01-\x08\x0e-\x1a\x1c-\x1f]{0,60}){5}")
+"""What the beginning of a file has that is no text: a zero byte, or many control characters."""
+
+
 class Piece(NamedTuple):
     """A name or value of a body. ``form`` says that ``+`` is a blank in it; ``kind`` is as :func:`survey.examine` takes it."""
 
@@ -147,7 +151,7 @@ def multipart_pieces(body: bytes, boundary: bytes, depth: int = 2) -> Iterator[P
         elif not is_file:
             yield Piece(name, content)
         else:
-            yield Piece(name, content, kind="binary" if b"\0" in content[:512] else "data")
+            yield Piece(name, content, kind="binary" if _NO_TEXT.search(content[:512]) else "data")
 
 
 _UTF16 = re.compile(rb"charset\s*=\s*\"?(utf-?16|utf-?7|utf-?32|ibm\d+|cp\d+)[a-z]*", re.IGNORECASE)

@@ -110,7 +110,7 @@ _CRLF = re.compile(
     (
         rb"[\r\n]{1,2}\s{0,8}(?:(?:set-cookie|location|content-(?:type|length|encoding|disposition)"
         rb"|x-[\w-]{2,30}|access-control-\w+|refresh|transfer-encoding|host|referer|cookie|link|status)\s*:"
-        rb"|http/[\d.]+\s|(?:get|post|head|put|delete|options)\s+\S{1,200}\s+http/)|[\r\n]{2,4}<(?:html"
+        rb"|http/[\d.]+\s+\d{3}\b|(?:get|post|head|put|delete|options)\s+\S{1,200}\s+http/)|[\r\n]{2,4}<(?:html"
         rb"|script|!doctype)"
     ),
     re.IGNORECASE,

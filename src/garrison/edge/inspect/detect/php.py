@@ -223,12 +223,14 @@ def _elsewhere(text: bytes, match: re.Match[bytes]) -> bool:
         return True
     before, after = text[: match.start()], text[match.end() :]
     called = match.group().rstrip()
-    if called[-1:] in {b"(", b")"} and words(before) + words(after.partition(b")")[2]) >= 2:
+    if called[-1:] in {b"(", b")"} and words(before) + words(after) >= 2:
         inside = b"" if called.endswith(b")") else after.partition(b")")[0].strip()
         if re.fullmatch(rb"\d?|[\w ,\[\]]*", inside) is not None:
             return True
     if re.search(rb"\w$", before) is not None and len(called) < 8 and match.re is _CALL:
         return True  # `addl(`
+    if b"define" in called.lower() and after.lstrip()[:1] == b"[":
+        return True  # modules of AMD
     if b"require" in called.lower():
         return before.rstrip()[-1:] in {b"=", b",", b"("}  # modules of Node.js
     return before.endswith((b"my ", b"local ", b"our "))  # variables of Perl

@@ -160,8 +160,7 @@ _ALWAYS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _MAIL = re.compile(
-    rb"[\r\n]\s{0,4}(?:(?:ehlo|helo|mail\s+from:?|rcpt\s+to:?|vrfy|expn|help|etrn"
-    rb"|turn)\b[\s:]{0,3}[\w.<\[*]|data\s*$|quit\s*$|noop\s*$|rset\s*$|starttls\s*$"
+    rb"[\r\n]\s{0,4}(?:(?:ehlo|helo|mail\s+from:?|rcpt\s+to:?|vrfy|expn|etrn)\b[\s:]{0,3}[\w.<\[*]|help(?:\s+\w{4})?\s*$|turn\s*$|data\s*$|quit\s*$|noop\s*$|rset\s*$|starttls\s*$"
     rb"|[a-z]{0,4}\d{1,6}\s+(?:append|authenticate|uid|status|fetch|store|search|select|examine|login"
     rb"|list|lsub|copy|create|delete|expunge|check|close|logout|capability|starttls|idle)\b|(?:retr"
     rb"|dele|top|apop|auth|user|pass|uidl|list)\s+[\w=.-]+(?:\s+[\w=.-]+)?\s*$)",
@@ -282,11 +281,11 @@ def _plausible(text: bytes, match: re.Match[bytes], word: bytes, *, at_start: bo
     if separator[:1] == b"`" and _inline(text, match.start()):
         return False
     short = match.start(1) <= 2 and text[:1] in {b";", b"|", b"&", b"\\"}
-    if short and not text[: match.start(1)].strip(b";|& \\") and not after.strip():
-        return True
-    if b"/" in text[match.start() : match.start(1)] and word in COMMANDS:
-        return True
-    if _BROKEN_OUT.fullmatch(text, 0, match.start(1)) is not None and _few(after, separator):
+    if (
+        (short and not text[: match.start(1)].strip(b";|& \\") and not after.strip())
+        or (b"/" in text[match.start() : match.start(1)] and word in COMMANDS)
+        or (_BROKEN_OUT.fullmatch(text, 0, match.start(1)) is not None and _few(after, separator))
+    ):
         return True
     english = word in ENGLISH
     if separator[:1] == b"|" and after[:1] == b"|" and text.count(b"|") > 2 and text[match.start() - 1 : match.start()].isalnum():
@@ -306,7 +305,7 @@ def _few(after: bytes, separator: bytes) -> bool:
     if separator[:1] == b"|" and separator != b"||":
         return words(tail) <= 2 and tail.count(b"|") < 2
     if separator[:1] == b"&" and separator != b"&&":
-        return words(tail) == 0 and not separator[1:].isalpha()
+        return words(tail) == 0 and separator[1:] in {b"", b" "}
     return words(tail) <= 2 or (words(tail) <= 8 and _SHELLISH.search(tail) is not None)
 
 
@@ -318,7 +317,7 @@ def _starts(word: bytes, after: bytes, *, english: bool, disguised: bool) -> boo
         return not (english and words(after) >= 3 and _SHELLISH.search(after) is None)
     if english:
         return False
-    rare = _RARE.fullmatch(word) is not None or (b"-" in word and after.count(b" ") <= 4)
+    rare = _RARE.fullmatch(word) is not None or (b"-" in word and after.count(b" ") <= 4 and _ARGUMENT.match(after) is not None)
     return rare or (disguised and _ARGUMENT.match(after) is not None)
 
 
@@ -337,7 +336,7 @@ def _english(separator: bytes, word: bytes, after: bytes) -> bool:
     if _in_query(separator) or separator[:1] in {b"\n", b"\r"} or separator == b"; ":
         return False
     bare = not after.strip(b" \t\r\n;|&`)\"'") and word in _STANDALONE
-    return bare or (separator[:1] == b"`" and b"`" in after[:40]) or separator == b"$("
+    return bare or (separator[:1] == b"`" and b"`" in after[:40]) or (separator == b"$(" and b")" in after)
 
 
 def _follows(separator: bytes, after: bytes) -> bool:

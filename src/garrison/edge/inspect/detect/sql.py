@@ -315,7 +315,9 @@ def detect(text: bytes, *, high: bool = False, hot: Gates = EVERYTHING, scan: Sc
     if magic is not None:
         return magic.group()
     for plain in _plain(_HARD_SPACE.sub(b" ", text[:8192])):
-        found = _detect(plain, high=high, hot=hot if plain == text else scan(plain))
+        # What is left of a disguise without its comments is short; of a text it is still a text.
+        long = lengthy(plain) or (lengthy(text) and len(plain.split(None, 16)) > 14 and plain.count(b"\n") < text.count(b"\n"))
+        found = _detect(plain, high=high, long=long, hot=hot if plain == text else scan(plain))
         if found is not None:
             return found
     return None
@@ -360,8 +362,7 @@ def _plain(text: bytes) -> Iterator[bytes]:
         yield text.replace(b"q'[", b"'").replace(b"]'", b"'")
 
 
-def _detect(text: bytes, *, high: bool, hot: Gates) -> bytes | None:
-    long = lengthy(text)
+def _detect(text: bytes, *, high: bool, long: bool, hot: Gates) -> bytes | None:
     for pattern in (_WHOLE, _NOSQL):
         match = None if pattern not in hot else _found(pattern, text) if long else pattern.search(text)
         if match is not None:
@@ -428,7 +429,7 @@ def _in_contexts(text: bytes, *, high: bool, long: bool, raw: bool) -> bytes | N
     unquoted = _unquoted(text, high=high, long=long) if raw else None
     if unquoted is not None:
         return unquoted
-    for quote in b"'\"`":
+    for quote in b"'\"" if long else b"'\"`":
         for number, (position, tail) in enumerate(_tails(text, quote)):
             if long and number % 2 == 1:
                 continue  # it ends what the text itself began
@@ -449,19 +450,28 @@ def _in_tag(text: bytes, position: int, tail: bytes) -> bool:
 
 
 def _worth(raw: Shape, found: re.Match[str], *, high: bool, long: bool) -> bool:
-    """Whether a raw match has more than a word that prose has too."""
+    """Whether a raw match has more than a word, a number or a password that others write too."""
     letters = found.group()
     if letters[-1:] == "C" and raw.tokens[found.end() - 1].text == b"#" and letters[:1] in "n)" and not high:
         return False  # `word)#` ends many a password
     if letters[:1] == "(" and letters[-2:] == ")C" and ("nn" in letters or not set(letters) & set("1sv")):
         return False
-    if letters.startswith("1") and letters.endswith("k") and raw.tokens[found.end() - 1].text not in {b"true", b"false", b"null"}:
-        return False
     if long and _FIRM.search(letters) is None:
         return False
-    if any(each.text in {b"<", b">"} for each in raw.tokens[: letters.find("a") if "a" in letters else 0]):
-        return False  # `5 > 3 and 2 < 4`
-    return high or any(each.letter in "1so(;CF=EUT" for each in raw.tokens[:8])
+    return not _calculated(raw, found) and (high or any(each.letter in "1so(;CF=EUT" for each in raw.tokens[:8]))
+
+
+def _calculated(raw: Shape, found: re.Match[str]) -> bool:
+    """Whether what stands around a logical word is no condition: ``9 or none``, ``7&&a%b``, ``5 > 3 and 2 < 4``."""
+    letters = found.group()
+    texts = [each.text for each in raw.tokens[: found.end()]]
+    if letters.startswith("1") and letters.endswith("k") and texts[-1] not in {b"true", b"false", b"null"}:
+        return True
+    if "a" not in letters:
+        return False
+    if letters[-3:-1] == "no" and texts[-2] not in COMPARISONS:
+        return True
+    return any(each in {b"<", b">"} for each in texts[: letters.find("a")])
 
 
 def _tail_worth(one: Shape, match: re.Match[str], text: bytes, position: int) -> bool:
@@ -485,13 +495,16 @@ def _tail_worth(one: Shape, match: re.Match[str], text: bytes, position: int) ->
         and not one.tokens[match.end() - 1].text.strip(b"'\"` }])")
     ):
         return odd and len(text) < 40
-    if letters[0] == "o" and len(letters) > 3 and not any(each.letter == "a" or each.text in COMPARISONS for each in one.tokens):
-        return False  # arithmetic alone: `4'+x+4'+wood`
-    if _SHAPED.search(letters) is None and (words >= 2 or b"\n" in text[position:].rstrip()):
+    if words >= 4 or _BESIDE.search(letters) is not None or lengthy(text) or _wordy(one.letters):
         return False
-    return not (lengthy(text) or _wordy(one.letters))
+    arithmetic = (
+        letters[0] == "o" and len(letters) > 3 and not any(each.letter == "a" or each.text in COMPARISONS for each in one.tokens)
+    )
+    # `4'+x+4'+wood` is arithmetic alone; a weak tail is one line, behind one word.
+    return not arithmetic and (_SHAPED.search(letters) is not None or not (words >= 2 or b"\n" in text[position:].rstrip()))
 
 
+_BESIDE = re.compile(r"[1nvs][1nvs]")
 _FIRM = re.compile(r"[FE]|T[kin]|U|a[t(]*[1s]o[1s]|;[TE]|a[t(]*f\(")
 # Logic with a comparison, or a comment at the end: more than a quoted word that an operator precedes.
 _SHAPED = re.compile(r"a.*o|C|a[to(]*\(|f\(|;")

