@@ -88,7 +88,7 @@ _CALL = re.compile(rb"(?<![.>:$-])@?(?:" + _HIGH + rb")" + _GAP + rb"=?\(", re.I
 _SHORT_CALL = re.compile(
     (
         rb"(?:^|[^\w.>:$-])@?(?:assert|chr|eval|exec|system|file|include|require|passthru|exit|die|ord|pack"
-        rb"|unpack|unlink|copy|rename|chmod|chown|mail|define|constant|printf|echo|hebrev|opendir|phpinfo"
+        rb"|unpack|unlink|copy|rename|chmod|chown|mail|define(?!\s*\(\s*\[)|constant|printf|echo|hebrev|opendir|phpinfo"
         rb"|strlen|umask|virtual|stristr|rtrim|crypt|implode|explode|getopt|header|compact|flock|getdate"
         rb"|idate|mktime|nl2br|ucfirst|uniqid|syslog|touch|glob|is_dir|md5|sha1|crc32|bin2hex|hex2bin"
         rb"|dechex|hexdec|strrev|substr|strtolower|strtoupper|str_replace)"
@@ -102,7 +102,7 @@ _SHORT_CALL = re.compile(
 _ALONE_CALL = re.compile(
     (
         rb"^\s{0,8}[;{(&|'\"@=]{0,3}\s{0,8}@?(?:eval|exec|system|file|assert|chr|passthru|include|require|die|exit"
-        rb"|phpinfo|md5|chmod|copy|unlink|rename|mail|ord|pack|define|constant|header|glob|symlink|touch"
+        rb"|phpinfo|md5|chmod|copy|unlink|rename|mail|ord|pack|define(?!\s*\(\s*\[)|constant|header|glob|symlink|touch"
         rb"|serialize|checkdate|chroot|printf|intval|substr|unpack|sprintf|strlen|implode|explode|strrev"
         rb"|count|trim|list|key|end|crypt|date)"
     )
