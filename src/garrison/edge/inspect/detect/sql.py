@@ -310,10 +310,10 @@ def prose(text: bytes) -> bool:
 def detect(text: bytes, *, high: bool = False, hot: Gates = EVERYTHING, scan: Scan = everything) -> bytes | None:
     """The piece of one reading that makes it SQL injection, None for none."""
     magic = _MAGIC.fullmatch(text) or _IMPLICIT.fullmatch(text)
-    if magic is None and (_SAME_GATE in hot or _AFTER_START in hot or _AFTER_QUOTE in hot):
-        magic = _SAME.search(text)
+    if magic is None and _SAME_GATE in hot:
+        magic = _found(_SAME, text) if lengthy(text) else _SAME.search(text)
     if magic is not None:
-        return magic.group()
+        return magic.group()[:128]
     for plain in _plain(_HARD_SPACE.sub(b" ", text[:8192])):
         # What is left of a disguise without its comments is short; of a text it is still a text.
         long = lengthy(plain) or (lengthy(text) and len(plain.split(None, 16)) > 14 and plain.count(b"\n") < text.count(b"\n"))
@@ -333,7 +333,9 @@ _IMPLICIT = re.compile(
 _SAME = re.compile(
     rb"(?:\(|\b(?:when|where|and|or|if))[\s(]{0,20}(\d{1,12})\s*(?:=|<=>|like)\s*\1\s*(?:$|[)\s,;#-])", re.IGNORECASE
 )
-_SAME_GATE = re.compile(rb"\(\s*\d{1,12}\s*(?:=|like)\s*\d{1,12}\s*\)", re.IGNORECASE)
+_SAME_GATE = re.compile(
+    rb"(?:\(|\b(?:when|where|and|or|if))[\s(]{0,20}\d{1,12}\s*(?:=|<=>|like)\s*\d{1,12}\s*(?:$|[)\s,;#-])", re.IGNORECASE
+)
 _PLUS = re.compile(
     rb"(?:^|[\W\d])(?:and|or|xor|union|select|waitfor|order|group|having|where|if|call|exec)\+[^\s]{0,200}\+?", re.IGNORECASE
 )

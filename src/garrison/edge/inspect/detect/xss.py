@@ -378,9 +378,7 @@ def _inside_code(text: bytes, position: int) -> bool:
     return lengthy(text) and not (position < 60 and text.lstrip()[:1] in b"'\"`;)}]/-")
 
 
-_TAG_GATE = re.compile(
-    rb"<[\s/:]{0,8}(?:/?script|[a-z][\w:.-]{0,40}[\s/>\x00-\x20])|<[\s/]{0,8}[a-z][\w:.-]{0,40}$", re.IGNORECASE
-)
+_TAG_GATE = re.compile(rb"<[\s/:\x00]{0,9}(?:script|[a-z][\w:.-]{0,40}(?:[^\w:.-]|$))", re.IGNORECASE)
 _HANDLER_GATE = re.compile(rb"on[a-z]{3,40}[\s\x00/]{0,8}=", re.IGNORECASE)
 GATES: Final = (
     _TAG_GATE,
