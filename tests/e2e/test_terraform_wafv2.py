@@ -16,8 +16,9 @@ QUIET = ("-input=false", "-no-color")
 
 
 @pytest.fixture
-def terraform(server: Server, tmp_path: Path) -> Iterator[Terraform]:
-    yield from at_work(server, tmp_path / "terraform", "wafv2/main.tf")
+def terraform(fresh_server: Server, tmp_path: Path) -> Iterator[Terraform]:
+    """On a server of its own: what protects its API stands before every call."""
+    yield from at_work(fresh_server, tmp_path / "terraform", "wafv2/main.tf")
 
 
 def rules(acl: dict[str, Any]) -> dict[str, Any]:
@@ -25,13 +26,13 @@ def rules(acl: dict[str, Any]) -> dict[str, Any]:
     return {each["Name"]: each for each in acl["Rules"]}
 
 
-def test_a_web_acl_with_all_that_belongs_to_it(terraform: Terraform, server: Server):
+def test_a_web_acl_with_all_that_belongs_to_it(terraform: Terraform, fresh_server: Server):
     applied = terraform("apply", "-auto-approve", *QUIET)
     assert applied.code == 0, applied.err
     plan = terraform("plan", "-detailed-exitcode", *QUIET)
     assert plan.code == 0, f"drift right after apply:\n{plan.out}\n{plan.err}"
     outputs = {name: one["value"] for name, one in terraform("output", "-json").json().items()}
-    waf = boto(server, "wafv2")
+    waf = boto(fresh_server, "wafv2")
     acl = waf.get_web_acl(ARN=outputs["acl"])["WebACL"]
     assert acl["Capacity"] == outputs["capacity"]
     assert set(rules(acl)) == {"bad", "common", "bots", "own", "rate", "sizes", "labels"}

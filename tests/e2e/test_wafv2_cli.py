@@ -17,8 +17,9 @@ VISIBLE = "SampledRequestsEnabled=true,CloudWatchMetricsEnabled=true,MetricName=
 
 
 @pytest.fixture(params=[1, 2], ids=["cli-1", "cli-2"])
-def aws(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> AwsCli:
-    return aws_cli(request.param, server, tmp_path / "home")
+def aws(request: pytest.FixtureRequest, fresh_server: Server, tmp_path: Path) -> AwsCli:
+    """On a server of its own: what protects its API stands before every call."""
+    return aws_cli(request.param, fresh_server, tmp_path / "home")
 
 
 class Waf:
@@ -81,7 +82,7 @@ def rules(addresses: str, search: str = ENCODED) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_web_acl_from_nothing_and_back(aws: AwsCli, server: Server, tmp_path: Path):
+def test_a_web_acl_from_nothing_and_back(aws: AwsCli, fresh_server: Server, tmp_path: Path):
     waf, name = Waf(aws), f"cli-{tmp_path.name}"[:60]
     addresses = ("--ip-address-version", "IPV4", "--addresses", "192.0.2.0/24")
     bad = waf("create-ip-set", "--name", name, *SCOPE, *addresses, "--tags", "Key=team,Value=blue")["Summary"]
@@ -100,14 +101,14 @@ def test_a_web_acl_from_nothing_and_back(aws: AwsCli, server: Server, tmp_path: 
     assert waf.refused("create-web-acl", "--name", name, *SCOPE, *settings).count("WAFDuplicateItemException") == 1
 
     # The lock token of the last change, and no other.
-    blocking = ("--default-action", "Block={}", "--visibility-config", VISIBLE + "cli", "--rules", f"file://{file}")
-    token = waf("update-web-acl", *named, *blocking, "--lock-token", shown["LockToken"])["NextLockToken"]
-    late = waf.refused("update-web-acl", *named, *blocking, "--lock-token", shown["LockToken"])
+    changed = (*settings, "--description", "changed")
+    token = waf("update-web-acl", *named, *changed, "--lock-token", shown["LockToken"])["NextLockToken"]
+    late = waf.refused("update-web-acl", *named, *changed, "--lock-token", shown["LockToken"])
     assert "(WAFOptimisticLockException) when calling the UpdateWebACL operation" in late
 
-    api = f"arn:aws:apigateway:{server.credentials.region}::/restapis/garrison/stages/api"
+    api = f"arn:aws:apigateway:{fresh_server.credentials.region}::/restapis/garrison/stages/api"
     assert waf("associate-web-acl", "--web-acl-arn", made["ARN"], "--resource-arn", api) is None
-    assert waf("get-web-acl-for-resource", "--resource-arn", api)["WebACL"]["DefaultAction"] == {"Block": {}}
+    assert waf("get-web-acl-for-resource", "--resource-arn", api)["WebACL"]["Description"] == "changed"
     listed = ("--web-acl-arn", made["ARN"], "--resource-type", "API_GATEWAY")
     assert waf("list-resources-for-web-acl", *listed)["ResourceArns"] == [api]
     now = int(time.time())

@@ -334,9 +334,9 @@ class Front:
 
 
 def read_quietly(connection: socket.socket, seconds: float = 1.0) -> bytes:
-    """What comes until the other side ends or has been silent for so long."""
+    """What comes until the other side ends, by a reset too, or has been silent for so long."""
     received = b""
-    with selectors.DefaultSelector() as selector:
+    with selectors.DefaultSelector() as selector, contextlib.suppress(ConnectionResetError):
         selector.register(connection, selectors.EVENT_READ)
         while selector.select(seconds):
             piece = connection.recv(65536)
