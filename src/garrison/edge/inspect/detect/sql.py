@@ -60,10 +60,11 @@ _TAILS: Final = (
     r"\)*to[1nsv]",  # ' not like x
 )
 _TAIL = re.compile("|".join(_TAILS))
-_EXPRESSION = r"[(o]*(?:[1sv]|n(?:\.n)?|[fF]\([(o1nsvfk,]{0,20}\)*)\)*"
+# What a call has between its brackets is taken whole: each other way to divide it would be tried where nothing follows.
+_EXPRESSION = r"[(o]*+(?:[1sv]|n(?:\.n)?|[fF]\([(o1nsvfk,.]*+\)*)\)*"
 # How a value goes on that stands where a number or name would.
 _RAWS: Final = (
-    rf"{_EXPRESSION}(?:o+{_EXPRESSION}){{0,4}}a+[to(]*(?:[1s]\)*o[to(]*[1snvf]|f\([(o1nsvfk,)]{{0,20}}?o)",  # 2*(a) and 8=3
+    rf"{_EXPRESSION}(?:o{_EXPRESSION}){{0,4}}a+[to(]*(?:[1s]\)*o[to(]*[1snvf]|f\([(o1nsvfk,)]{{0,20}}?o)",  # 2*(a) and 8=3
     r"[(o]*[1nsv]?(?:\.n|o[1nsv])*\)*a+[to(]*(?:[1s]\)*[o;C]|F\(|f\(|\(*E|\([1s]\))",  # 1 or 1=1
     r"[(o]*[1nsv]?\)*a+[t(]*k\)*[C;]",  # 1 or true--
     r"[(o]*[1s]\)*a+[t(]*[nvk](?:\.n)*o[1snov(]",  # 1 or a=a
