@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from garrison.edge.inspect.actions import IMMUNITY, Act, compile_action, immunity
 from garrison.edge.inspect.compiler import REFERENCE, Compiler, Scope, only
@@ -17,7 +17,7 @@ from garrison.edge.inspect.state import RateRule, State
 from garrison.edge.inspect.tokenlabels import GROUPS as TOKEN_GROUPS
 from garrison.edge.inspect.tokenlabels import Immunities
 from garrison.edge.inspect.validate import check_rules, check_web_acl
-from garrison.edge.inspect.verdict import Action, RuleKind, RuleMatch, Verdict
+from garrison.edge.inspect.verdict import DEFAULT_ACTION, Action, MatchDetail, RuleKind, RuleMatch, Verdict
 
 Document = Mapping[str, Any]
 DEFAULT_BODY_LIMIT: Final = 8192
@@ -69,7 +69,7 @@ class CompiledAcl:
                 return verdict
         default = self._default
         progress.metrics.append((self._metric, default.action))
-        return self._verdict(progress, default, Verdict(default.action))
+        return _verdict(progress, _Decision(default))
 
     def _after_rule(self, progress: Progress, rule: Rule) -> Verdict | None:
         outcome = progress.run(rule, self._namespace)
@@ -79,9 +79,7 @@ class CompiledAcl:
         if not decides:
             progress.matches.append(match)
             return None
-        return self._verdict(
-            progress, rule.act, Verdict(rule.act.action, rule.name, rule.kind, details=match.details, overridden=rule.own)
-        )
+        return _verdict(progress, _Decision(rule.act, rule.name, rule.kind, match.details, rule.own))
 
     def _after_group(self, progress: Progress, group: Group) -> Verdict | None:
         decided = progress.run_group(group)
@@ -93,45 +91,45 @@ class CompiledAcl:
             progress.metrics.append((group.metric, Action.COUNT))
             return None
         progress.metrics.append((group.metric, rule.act.action))
-        return self._verdict(
-            progress,
-            rule.act,
-            Verdict(
-                rule.act.action,
-                group.name,
-                group.kind,
-                rule_in_group=rule.name,
-                group=group.id,
-                details=match.details,
-                overridden=rule.own,
-            ),
-        )
+        return _verdict(progress, _Decision(rule.act, group.name, group.kind, match.details, rule.own, rule.name, group.id))
 
-    def _verdict(self, progress: Progress, act: Act, partial: Verdict) -> Verdict:
-        """The verdict, with what all rules did before."""
-        inspection = progress.inspection
-        passed = act.action is Action.ALLOW
-        return Verdict(
-            action=partial.action,
-            rule=partial.rule,
-            kind=partial.kind,
-            rule_in_group=partial.rule_in_group,
-            group=partial.group,
-            details=partial.details,
-            overridden=partial.overridden,
-            matches=tuple(progress.matches),
-            groups=tuple(progress.groups),
-            rates=tuple(inspection.rates),
-            labels=tuple(inspection.labels),
-            inserted=(*progress.inserted, *act.inserted) if passed else (),
-            response=act.response,
-            captcha=progress.captcha,
-            challenge=progress.challenge,
-            immunity=act.immunity,
-            oversize=frozenset(inspection.oversize),
-            body_inspected=min(len(inspection.request.body), inspection.body_limit),
-            metrics=tuple(progress.metrics),
-        )
+
+class _Decision(NamedTuple):
+    """What decides a request, in the words of :class:`Verdict`."""
+
+    act: Act
+    rule: str = DEFAULT_ACTION
+    kind: RuleKind = RuleKind.REGULAR
+    details: tuple[MatchDetail, ...] = ()
+    overridden: Action | None = None
+    rule_in_group: str | None = None
+    group: str | None = None
+
+
+def _verdict(progress: Progress, decision: _Decision) -> Verdict:
+    """The verdict, with what all rules did before."""
+    inspection, act = progress.inspection, decision.act
+    return Verdict(
+        action=act.action,
+        rule=decision.rule,
+        kind=decision.kind,
+        rule_in_group=decision.rule_in_group,
+        group=decision.group,
+        details=decision.details,
+        overridden=decision.overridden,
+        matches=tuple(progress.matches),
+        groups=tuple(progress.groups),
+        rates=tuple(inspection.rates),
+        labels=tuple(inspection.labels),
+        inserted=(*progress.inserted, *act.inserted) if act.action is Action.ALLOW else (),
+        response=act.response,
+        captcha=progress.captcha,
+        challenge=progress.challenge,
+        immunity=act.immunity,
+        oversize=frozenset(inspection.oversize),
+        body_inspected=min(len(inspection.request.body), inspection.body_limit),
+        metrics=tuple(progress.metrics),
+    )
 
 
 class _AclCompiler:

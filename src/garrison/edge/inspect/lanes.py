@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from garrison.edge.inspect.fields import Field, Parts, Seen
-from garrison.edge.inspect.groups import Finding
+from garrison.edge.inspect.groups import Context, Finding
 from garrison.edge.inspect.patterns import EMPTY, Pattern, PatternCache, PatternSet
 from garrison.edge.inspect.request import WebRequest
 from garrison.edge.inspect.state import State
@@ -112,7 +112,7 @@ class Lanes:
 class Inspection(Seen):
     """The work on one request. Nothing here outlives it."""
 
-    __slots__ = ("_findings", "_hits", "_lanes", "_parts", "added", "config", "labels", "leaves", "rates", "state")
+    __slots__ = ("_context", "_findings", "_hits", "_lanes", "_parts", "added", "config", "labels", "leaves", "rates", "state")
 
     def __init__(self, request: WebRequest, state: State, body_limit: int, sizes: tuple[int, int, int]) -> None:
         super().__init__(request, body_limit)
@@ -128,7 +128,16 @@ class Inspection(Seen):
         self._parts: list[Parts | None] = [None] * fields
         self._lanes: list[list[bytes] | None] = [None] * lanes
         self._hits: list[frozenset[int] | None] = [None] * bundles
+        self._context: Context | None = None
         self._findings: dict[Hashable, tuple[int, Finding] | None] = {}
+
+    def context(self) -> Context:
+        """What detectors of whole requests see beside the request, as it is now."""
+        made = self._context
+        # Labels are only ever added.
+        if made is None or made.config is not self.config or len(made.labels) != len(self.labels):
+            made = self._context = Context(self.state, tuple(self.labels), self.config, self.body_limit)
+        return made
 
     def parts(self, lane: Lane) -> Parts:
         """The lane's field, before transformation."""

@@ -7,14 +7,24 @@ lower-cased, as HTTP/2 sends them. Every view is linear in the size of the reque
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 
 Pairs = list[tuple[bytes, bytes]]
 Address = IPv4Address | IPv6Address
 
 
+_LONGEST_IP: Final = 64
+"""Characters of what may be an address, and is worth keeping."""
+
+
 def parse_ip(text: str) -> Address | None:
     """The address that ``text`` spells, None for no address. One of IPv4 mapped into IPv6 (RFC 4291 2.5.5.2) is of IPv4."""
+    return _known_ip(text) if len(text) <= _LONGEST_IP else _read_ip(text)
+
+
+def _read_ip(text: str) -> Address | None:
     try:
         found = ip_address(text)
     except ValueError:
@@ -25,6 +35,10 @@ def parse_ip(text: str) -> Address | None:
         if found.scope_id is not None:
             return None
     return found
+
+
+_known_ip: Final = lru_cache(maxsize=4096)(_read_ip)
+"""Clients send many requests."""
 
 
 def parse_arguments(query: bytes) -> Pairs:

@@ -117,8 +117,10 @@ class Progress:
     def run(self, rule: Rule, namespace: str) -> tuple[RuleMatch, bool] | None:
         """Evaluate one rule. None where it does not match; else the match, and whether it decides."""
         inspection = self.inspection
-        inspection.leaves.clear()
-        inspection.added.clear()
+        if inspection.leaves:
+            inspection.leaves.clear()
+        if inspection.added:
+            inspection.added.clear()
         if not rule.statement.matches(inspection):
             return None
         for label in rule.labels:
@@ -156,11 +158,17 @@ class Progress:
         if group.tokens is not None:
             now = inspection.request.time
             inspection.labels.update(dict.fromkeys(token_labels(inspection.state.token, now, group.tokens)))
+        silent = group.quiet is not None and group.quiet(inspection.request, inspection.body_limit)
+        return self._run_all(group, group.loud if silent else group.rules)
+
+    def _run_all(self, group: Group, rules: Sequence[Rule]) -> tuple[Rule, RuleMatch] | None:
+        """Evaluate rules of a group until one decides."""
+        if not rules:
+            return None
         counted: list[RuleMatch] = []
         excluded: list[str] = []
         decided: tuple[Rule, RuleMatch] | None = None
-        silent = group.quiet is not None and group.quiet(inspection.request, inspection.body_limit)
-        for rule in group.loud if silent else group.rules:
+        for rule in rules:
             outcome = self.run(rule, group.namespace)
             if outcome is None:
                 continue

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from garrison.edge.inspect.forwarded import Forwarded
-from garrison.edge.inspect.groups import Context, Detector, Finding, Location, Quiet, RequestDetector
+from garrison.edge.inspect.groups import Detector, Finding, Location, Quiet, RequestDetector
 from garrison.edge.inspect.ipset import IpSet
 from garrison.edge.inspect.lanes import Bundle, Inspection, Lane
 from garrison.edge.inspect.patterns import Pattern, span
@@ -139,7 +139,11 @@ class SizeConstraint(Leaf):
         parts = inspection.parts(self._lane)
         if parts.forced is not None:
             return parts.forced
-        return any(self._compare(len(value) + parts.beyond, self._size) for value in inspection.values(self._lane))
+        compare, size = self._compare, self._size - parts.beyond
+        for value in inspection.values(self._lane):  # noqa: SIM110 - a generator would cost more than all that it does
+            if compare(len(value), size):
+                return True
+        return False
 
 
 class Detect(Leaf):
@@ -185,8 +189,7 @@ class DetectRequest(Leaf):
 
     def matches(self, inspection: Inspection) -> bool:
         """As of :class:`Statement`."""
-        context = Context(inspection.state, list(inspection.labels), inspection.config, inspection.body_limit)
-        found: Finding | None = self._detect(inspection.request, context)
+        found: Finding | None = self._detect(inspection.request, inspection.context())
         if found is None:
             return False
         inspection.added.extend(found.labels)

@@ -8,7 +8,7 @@ something to look at run. Short values are remembered: the headers of browsers r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -19,6 +19,7 @@ from garrison.edge.inspect.detect import body as bodies
 from garrison.edge.inspect.detect import code, java, libinjection, paths, php, shell, sql, urls, windows, xss
 from garrison.edge.inspect.detect.normal import EVERYTHING, Gates, lengthy, readings, url_layer
 from garrison.edge.inspect.patterns import Matcher, Pattern, PatternCache
+from garrison.edge.inspect.remember import remembered
 from garrison.edge.inspect.request import WebRequest
 
 
@@ -151,7 +152,8 @@ def _inside(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Kin
             if pieces is not None:
                 found: dict[Kind, bytes] = {}
                 for piece in pieces:
-                    for what, matched in _examine(piece.value, piece.kind, piece.form, piece.name):
+                    look = _known_name if piece.kind == "name" and len(piece.value) <= REMEMBERED else _examine
+                    for what, matched in look(piece.value, piece.kind, piece.form, piece.name):
                         found.setdefault(what, matched)
                 return tuple(found.items())
     return _examine(value, kind, form, name)
@@ -161,10 +163,11 @@ def _examine(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Ki
     texts = readings(value, form=form) if kind != "binary" else [value]
     scan = gates().scan
     found: dict[Kind, bytes] = {}
-    looked = _Value(kind, name, found)
+    looked: _Value | None = None
     for text in texts:
         hits = scan(text)
         if hits or b"://" in text:
+            looked = looked or _Value(kind, name, found)
             looked.hot = {_GATES[index] for index in hits}
             looked.look(text, {_KINDS[index] for index in hits})
     if kind == "file":
@@ -174,6 +177,10 @@ def _examine(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Ki
         if match is not None:
             found.setdefault(Kind.SQLI_WIDE, match)
     return tuple(found.items())
+
+
+_known_name: Final = lru_cache(maxsize=8192)(_examine)
+"""The names in documents are the same ones again and again."""
 
 
 def _file(name: bytes, found: dict[Kind, bytes]) -> None:
@@ -316,6 +323,64 @@ def injected(text: bytes) -> bool:
     return bool(strong) and len(text) < 400 and b"\n" not in text.strip() and not sql.prose(text)
 
 
+_Results = tuple[tuple[Kind, bytes], ...]
+
+
+@remembered
+def _path(path: bytes) -> _Results:
+    """What a path is an attack of, whole and by its segments, and what it asks for that no visitor should."""
+    found = list(examine(path, kind="path"))
+    for text in readings(path):
+        hidden = paths.hidden(text)
+        if hidden is not None:
+            found.append((Kind.HIDDEN, hidden))
+        extension = paths.EXTENSIONS.search(text)
+        if extension is not None:
+            found.append((Kind.EXTENSION, extension.group()))
+    if b"%" in path or b"'" in path or b"(" in path:
+        for each in path.split(b"/"):
+            if each:
+                found.extend(examine(each, kind="segment"))
+    return tuple(found)
+
+
+_HEADER_REMEMBERED: Final = 512
+"""Bytes of a header, its name and value, that is worth remembering."""
+
+
+def _header(name: bytes, value: bytes) -> _Results:
+    """What a header is an attack of, but for cookies, which are examined one by one."""
+    if name in _SAFE_HEADERS:
+        return examine(value, kind="header", name=name) if _loud(value) else ()
+    if name == b"referer" and value[:8].lower().startswith((b"http://", b"https://")):
+        return tuple(_referer(value))
+    results = examine(value, kind="header", name=name)
+    return results + examine(value, kind="file") if name in _UPLOAD_HEADERS else results
+
+
+_known_header: Final = lru_cache(maxsize=4096)(_header)
+
+
+def _loud(value: bytes) -> bool:
+    signs = (b"${", b"rO0", b"<", b"../", b"'")
+    return any(sign in value for sign in signs) or b"%24%7" in value.lower()
+
+
+def _referer(value: bytes) -> Iterator[tuple[Kind, bytes]]:
+    rest, _, fragment = value.partition(b"#")
+    where, _, query = rest.partition(b"?")
+    for text in (b"/" + where.partition(b"://")[2].partition(b"/")[2], fragment):
+        if text:
+            yield from examine(text, kind="path")
+    if not where.partition(b"://")[2].partition(b"/")[0].replace(b"-", b"").replace(b".", b"").replace(b":", b"").isalnum():
+        yield from examine(where, kind="header", name=b"referer")
+    for part in query.split(b"&"):
+        name, _, text = part.partition(b"=")
+        for each in (name, text):
+            if each:
+                yield from examine(each, kind="text", form=True, name=b"referer")
+
+
 class Survey:
     """What was found in one request."""
 
@@ -338,19 +403,9 @@ class Survey:
             self.found.setdefault((kind, part), Found(kind, matched, part, name[:64]))
 
     def _path(self, request: WebRequest) -> None:
-        path = request.path
-        self._note(Part.PATH, b"", examine(path, kind="path"))
-        for text in readings(path):
-            hidden = paths.hidden(text)
-            if hidden is not None:
-                self._note(Part.PATH, b"", ((Kind.HIDDEN, hidden),))
-            extension = paths.EXTENSIONS.search(text)
-            if extension is not None:
-                self._note(Part.PATH, b"", ((Kind.EXTENSION, extension.group()),))
-        if b"%" in path or b"'" in path or b"(" in path:
-            for each in path.split(b"/"):
-                if each:
-                    self._note(Part.PATH, b"", examine(each, kind="segment"))
+        results = _path(request.path)
+        if results:
+            self._note(Part.PATH, b"", results)
 
     def _query(self, request: WebRequest) -> None:
         if not request.query:
@@ -370,42 +425,16 @@ class Survey:
 
     def _headers(self, request: WebRequest) -> None:
         for name, value in request.lowered:
-            if name in _SAFE_HEADERS:
-                if (
-                    b"${" in value
-                    or b"rO0" in value
-                    or b"%24%7" in value.lower()
-                    or b"<" in value
-                    or b"../" in value
-                    or b"'" in value
-                ):
-                    self._note(Part.HEADER, name, examine(value, kind="header", name=name) if name != b"cookie" else ())
+            if name == b"cookie":
                 continue
-            if name == b"referer" and value[:8].lower().startswith((b"http://", b"https://")):
-                self._referer(value)
-                continue
-            self._note(Part.HEADER, name, examine(value, kind="header", name=name))
-            if name in _UPLOAD_HEADERS:
-                self._note(Part.HEADER, name, examine(value, kind="file"))
+            results = _known_header(name, value) if len(name) + len(value) <= _HEADER_REMEMBERED else _header(name, value)
+            if results:
+                self._note(Part.HEADER, name, results)
         for name, value in request.cookies:
             if name:
                 self._note(Part.COOKIE, name, examine(name, kind="name"))
             if value:
                 self._note(Part.COOKIE, name, examine(value.strip(b'"'), kind="text", name=name))
-
-    def _referer(self, value: bytes) -> None:
-        rest, _, fragment = value.partition(b"#")
-        where, _, query = rest.partition(b"?")
-        for text in (b"/" + where.partition(b"://")[2].partition(b"/")[2], fragment):
-            if text:
-                self._note(Part.HEADER, b"referer", examine(text, kind="path"))
-        if not where.partition(b"://")[2].partition(b"/")[0].replace(b"-", b"").replace(b".", b"").replace(b":", b"").isalnum():
-            self._note(Part.HEADER, b"referer", examine(where, kind="header", name=b"referer"))
-        for part in query.split(b"&"):
-            name, _, text = part.partition(b"=")
-            for each in (name, text):
-                if each:
-                    self._note(Part.HEADER, b"referer", examine(each, kind="text", form=True, name=b"referer"))
 
     def _body(self, request: WebRequest, body_limit: int) -> None:
         content_type = request.header(b"content-type") or b""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from garrison.edge.inspect.detect.normal import readings
 from garrison.edge.inspect.detect.survey import Kind, Part
 from garrison.edge.inspect.groups import Context, Finding
 from garrison.edge.inspect.managed.build import QUERY, URI, Builder, Spec, finding, header, larger, regex, survey
+from garrison.edge.inspect.remember import remembered
 from garrison.edge.inspect.request import WebRequest
 
 _SCANNERS: Final = re.compile(
@@ -44,7 +44,7 @@ _BODY_PARTS: Final = (
 )
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def scanner(agent: bytes) -> bytes | None:
     """The scanner that a User-Agent names, None for none."""
     match = _SCANNERS.search(agent)
@@ -109,12 +109,15 @@ def admin_protection() -> Builder:
 _ADMIN_PATH: Final = re.compile(_ADMIN.encode())
 
 
+@remembered
+def _console(path: bytes) -> bytes | None:
+    """The piece of a path, in any of its readings, that leads to a console."""
+    return next((match.group() for text in readings(path) if (match := _ADMIN_PATH.search(text)) is not None), None)
+
+
 def _admin(request: WebRequest, _context: Context) -> Finding | None:
-    for text in readings(request.path):
-        match = _ADMIN_PATH.search(text)
-        if match is not None:
-            return Finding((match.group(),), (), "ADMIN_PATH", "URI")
-    return None
+    found = _console(request.path)
+    return None if found is None else Finding((found,), (), "ADMIN_PATH", "URI")
 
 
 def known_bad_inputs() -> Builder:

@@ -35,6 +35,7 @@ class Catalog:
         """
         if compiled:
             prepare(cache)
+            bots.prepare()
         builders = (
             baseline.common(),
             baseline.admin_protection(),

@@ -9,6 +9,7 @@ from garrison.edge.inspect.detect.normal import readings
 from garrison.edge.inspect.detect.survey import Kind, Part
 from garrison.edge.inspect.groups import Context, Finding
 from garrison.edge.inspect.managed.build import Builder
+from garrison.edge.inspect.remember import remembered
 from garrison.edge.inspect.request import WebRequest
 
 _HEADERS: Final = [Part.HEADER, Part.COOKIE]
@@ -99,16 +100,25 @@ def wordpress() -> Builder:
 
 
 def _commands(request: WebRequest, _context: Context) -> Finding | None:
-    return _first(_COMMANDS, request.query, "QUERY_STRING")
+    found = _command(request.query)
+    return None if found is None else Finding((found,), (), "WORDPRESS", "QUERY_STRING")
 
 
 def _paths(request: WebRequest, _context: Context) -> Finding | None:
-    return _first(_PATHS, request.path, "URI")
+    found = _path(request.path)
+    return None if found is None else Finding((found,), (), "WORDPRESS", "URI")
 
 
-def _first(pattern: re.Pattern[bytes], value: bytes, location: str) -> Finding | None:
-    for text in readings(value):
-        match = pattern.search(text)
-        if match is not None:
-            return Finding((match.group(),), (), "WORDPRESS", location)
-    return None
+@remembered
+def _command(query: bytes) -> bytes | None:
+    return _first(_COMMANDS, query)
+
+
+@remembered
+def _path(path: bytes) -> bytes | None:
+    return _first(_PATHS, path)
+
+
+def _first(pattern: re.Pattern[bytes], value: bytes) -> bytes | None:
+    """The match in the first reading that has one."""
+    return next((match.group() for text in readings(value) if (match := pattern.search(text)) is not None), None)
