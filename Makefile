@@ -70,6 +70,10 @@ bench-waf: .build/dev.stamp ## how well the firewall detects; CRS=DIR names the 
 bench-waf-crs: .build/dev.stamp ## imported rules beside libmodsecurity; CRS=DIR as above
 	PYTHONPATH=. $(BIN)/python bench/waf_crs.py --crs "$(CRS)" $(ARGS)
 
+fuzz-waf: .build/dev.stamp ## fuzz the firewall's engine, guided by coverage, for MINUTES of CPU time (Linux; fetches atheris)
+	$(UV) pip install --quiet --target .build/atheris atheris
+	PYTHONPATH=.:.build/atheris $(BIN)/python bench/waf_fuzz.py --minutes $(or $(MINUTES),24) $(ARGS)
+
 bench-waf-costs: .build/dev.stamp ## what the firewall costs beside nginx with ModSecurity and the Core Rule Set, both of Debian
 	PYTHONPATH=. $(BIN)/python bench/waf_costs.py $(ARGS)
 

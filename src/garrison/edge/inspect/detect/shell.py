@@ -195,7 +195,7 @@ def detect(
     match = (_ALWAYS in hot and _ALWAYS.search(text)) or (_MAIL in hot and _MAIL.search(text)) or None
     if match is not None and not _quoted_code(text, match):
         return match.group().strip()[:128]
-    plain = undisguise(text) if _DISGUISED in hot or b"`" in text or b"\\" in text else text
+    plain = undisguise(text) if _DISGUISED in hot else text
     found = None
     now = hot if plain == text else scan(plain)
     if any(gate in now for gate in _COMMAND_GATES):
@@ -369,12 +369,10 @@ _COMMAND_GATES: Final = (
         re.IGNORECASE,
     ),
 )
+# Whatever :func:`undisguise` changes has one of these: what its patterns look for, without what must stand around it.
 _DISGUISED = re.compile(
-    (
-        rb"\^\w|\$[@*!?\-_#\d{('\"]|\w(?:''|\"\"|``)\w|\w\\\w|['\"]\w{1,20}['\"]\w|\w['\"][\w/.*?-]{1,20}['\"]"
-        rb"|\$\w{1,12}\b|\{[\w./?*'\"$-]{0,40},|\$ifs"
-    ),
-    re.IGNORECASE,
+    rb"\^\w|\$\S|``|\\\n|\w\\\w|[\w/.](?:''|\"\")|['\"][\w/.-]{1,20}['\"][\w./]|[\w/]['\"][\w/.*?-]{1,20}['\"]"
+    rb"|\{[\w./,?*'\"$@:-]{2}"
 )
 GATES: Final = (_ALWAYS, _MAIL, _GRAVE, *_COMMAND_GATES, _DISGUISED)
 """What a value must have one of for the detector to find anything in it: its patterns, or what they begin with."""
