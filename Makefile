@@ -17,7 +17,7 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench bench-identity bench-kms bench-waf bench-waf-crs docs format lock clean needs
+.PHONY: help serve test check bench bench-identity bench-kms bench-waf bench-waf-crs bench-waf-costs fuzz-waf docs format lock clean needs
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
