@@ -8,7 +8,7 @@ something to look at run. Short values are remembered: the headers of browsers r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -79,6 +79,22 @@ _MODULES: Final = (
 )
 _KINDS: Final = tuple(kind for kind, gates in _MODULES for _ in gates)
 _GATES: Final = tuple(gate for _, gates in _MODULES for gate in gates)
+_IDS: Final = tuple(id(gate) for gate in _GATES)
+
+
+class _Hot:
+    """The gates that an automaton found in a text, told apart by identity.
+
+    A set of expressions would do, but to hash one Python reads all of its program, which takes up to 8 µs, each time.
+    """
+
+    __slots__ = ("_ids",)
+
+    def __init__(self, hits: Sequence[int]) -> None:
+        self._ids = {_IDS[index] for index in hits}
+
+    def __contains__(self, gate: object) -> bool:
+        return id(gate) in self._ids
 
 
 def _pattern(gate: re.Pattern[bytes]) -> Pattern:
@@ -112,7 +128,7 @@ def gates() -> Matcher:
 
 def started(text: bytes) -> Gates:
     """What detectors could start from in ``text``."""
-    return {_GATES[index] for index in gates().scan(text)}
+    return _Hot(gates().scan(text))
 
 
 _SAFE_HEADERS: Final = frozenset(
@@ -168,7 +184,7 @@ def _examine(value: bytes, kind: str, form: bool, name: bytes) -> tuple[tuple[Ki
         hits = scan(text)
         if hits or b"://" in text:
             looked = looked or _Value(kind, name, found)
-            looked.hot = {_GATES[index] for index in hits}
+            looked.hot = _Hot(hits)
             looked.look(text, {_KINDS[index] for index in hits})
     if kind == "file":
         _file(texts[-1], found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -187,3 +188,20 @@ def test_the_automaton_starts_each_detector_that_its_own_pattern_would(value: by
     for gates, name in GATES:
         for gate in gates:
             assert gate.search(value) is None or gate in started, (name, gate.pattern[:80])
+
+
+def test_gates_are_told_apart_by_identity_and_no_module_has_a_second_one_like_it() -> None:
+    modules = (sql, xss, paths, urls, shell, windows, php, java, code)
+    listed = [gate for module in modules for gate in module.GATES]
+    assert len({id(gate) for gate in listed}) == len(set(listed)) == len(listed)
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, re.Pattern) and value in set(listed):
+                assert any(value is gate for gate in listed), value.pattern[:60]
+
+
+def test_what_an_automaton_found_are_the_gates_that_match() -> None:
+    text = b"1' union select 2,3 from users-- <script>alert(1)</script> ../../etc/passwd"
+    hot = survey.started(text)
+    listed = [gate for module in (sql, xss, paths, urls, shell, windows, php, java, code) for gate in module.GATES]
+    assert {gate for gate in listed if gate.search(text)} <= {gate for gate in listed if gate in hot} < set(listed)
