@@ -85,18 +85,15 @@ _FAMILIES: Final = (
 )
 _GAP: Final = rb"(?:\s|/\*[^*]{0,80}\*/|(?://|\#)[^\n]{0,80}\n)*"
 _CALL = re.compile(rb"(?<![.>:$-])@?(?:" + _HIGH + rb")" + _GAP + rb"=?\(", re.IGNORECASE)
+_SHORT: Final = (
+    rb"(?:assert|chr|eval|exec|system|file|include|require|passthru|exit|die|ord|pack"
+    rb"|unpack|unlink|copy|rename|chmod|chown|mail|define(?!\s*\(\s*\[)|constant|printf|echo|hebrev|opendir|phpinfo"
+    rb"|strlen|umask|virtual|stristr|rtrim|crypt|implode|explode|getopt|header|compact|flock|getdate"
+    rb"|idate|mktime|nl2br|ucfirst|uniqid|syslog|touch|glob|is_dir|md5|sha1|crc32|bin2hex|hex2bin"
+    rb"|dechex|hexdec|strrev|substr|strtolower|strtoupper|str_replace)"
+)
 _SHORT_CALL = re.compile(
-    (
-        rb"(?:^|[^\w.>:$-])@?(?:assert|chr|eval|exec|system|file|include|require|passthru|exit|die|ord|pack"
-        rb"|unpack|unlink|copy|rename|chmod|chown|mail|define(?!\s*\(\s*\[)|constant|printf|echo|hebrev|opendir|phpinfo"
-        rb"|strlen|umask|virtual|stristr|rtrim|crypt|implode|explode|getopt|header|compact|flock|getdate"
-        rb"|idate|mktime|nl2br|ucfirst|uniqid|syslog|touch|glob|is_dir|md5|sha1|crc32|bin2hex|hex2bin"
-        rb"|dechex|hexdec|strrev|substr|strtolower|strtoupper|str_replace)"
-    )
-    + _GAP
-    + rb"\("
-    + _GAP
-    + rb"(?:['\"$@`)]|\d+\s*[,)]|\w{1,30}\s*[.(\[]|array\b)",
+    rb"(?:^|[^\w.>:$-])@?" + _SHORT + _GAP + rb"\(" + _GAP + rb"(?:['\"$@`)]|\d+\s*[,)]|\w{1,30}\s*[.(\[]|array\b)",
     re.IGNORECASE,
 )
 _ALONE_CALL = re.compile(
@@ -205,12 +202,12 @@ def detect(text: bytes, *, alone: bool = True, hot: Gates = EVERYTHING, scan: Sc
             return match.group().strip()[:128]
     if not alone and lengthy(text):
         return None
-    for pattern in (_VARIABLE, _CALL, _FAMILY_CALL, _DIRECTIVE, _DYNAMIC) if alone else (_VARIABLE, _CALL, _DIRECTIVE):
-        match = pattern.search(text) if _GATE.get(pattern, pattern) in hot else None
+    for gate, pattern in _ALONE_OR_NOT if alone else _IN_TEXTS:
+        match = pattern.search(text) if gate in hot else None
         if match is not None and not (match.group() in whole and _elsewhere(text, match)):
             return match.group().strip()[:128]
     match = _ALONE_CALL.match(text) if _ALONE_CALL in hot else None
-    if match is None and alone and _SHORT_CALL in hot:
+    if match is None and alone and _SHORT_GATE in hot:
         match = _SHORT_CALL.search(text)
         if match is not None and _elsewhere(text, match):
             match = None
@@ -251,9 +248,19 @@ def upload(name: bytes) -> bytes | None:
     return match.group() if match is not None else None
 
 
-_CALL_GATE = re.compile(rb"(?:" + _HIGH + rb")[\s/#(=]", re.IGNORECASE)
-_FAMILY_GATE = re.compile(_FAMILIES + rb"_[a-z0-9_]+[\s/#(]", re.IGNORECASE)
-_GATE: Final = {_CALL: _CALL_GATE, _FAMILY_CALL: _FAMILY_GATE}
+_AFTER_NAME: Final = rb"(?:=?\(|\s|/[*/]|\#)"
+"""What a name of a function has after it where it is called: a bracket, or the beginning of a gap."""
+_CALL_GATE = re.compile(rb"(?:" + _HIGH + rb")" + _AFTER_NAME, re.IGNORECASE)
+_FAMILY_GATE = re.compile(_FAMILIES + rb"_[a-z0-9_]+" + _AFTER_NAME, re.IGNORECASE)
+_SHORT_GATE = re.compile(_SHORT + rb"\s*(?:\(|/[*/]|\#)", re.IGNORECASE)
+_IN_TEXTS: Final = ((_VARIABLE, _VARIABLE), (_CALL_GATE, _CALL), (_DIRECTIVE, _DIRECTIVE))
+_ALONE_OR_NOT: Final = (
+    (_VARIABLE, _VARIABLE),
+    (_CALL_GATE, _CALL),
+    (_FAMILY_GATE, _FAMILY_CALL),
+    (_DIRECTIVE, _DIRECTIVE),
+    (_DYNAMIC, _DYNAMIC),
+)
 GATES: Final = (
     _TAG,
     _OBJECT,
@@ -263,7 +270,7 @@ GATES: Final = (
     _FAMILY_GATE,
     _DIRECTIVE,
     _DYNAMIC,
-    _SHORT_CALL,
+    _SHORT_GATE,
     _ALONE_CALL,
     _COMMENTS,
 )
