@@ -50,11 +50,22 @@ def _debian(folder: Path) -> None:
                 _run(folder, "dpkg-deb", "-x", str(package), str(target))
                 package.unlink()
     if not list(folder.glob("modsecurity*/others")):
-        _run(folder, "apt-get", "source", "-qq", "--download-only", "modsecurity")
+        _debian_source(folder, "modsecurity")
         for archive in folder.glob("modsecurity_*.orig.tar.*"):
             with tarfile.open(archive) as packed:
                 members = [each for each in packed.getmembers() if "/others/libinjection/data/" in each.name]
                 packed.extractall(folder, members, filter="data")
+
+
+def _debian_source(folder: Path, name: str) -> None:
+    """A source package, of lists of its own: few machines have those of sources."""
+    lists = folder / "lists"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    listed = folder / "sources.list"
+    listed.write_text("deb-src http://deb.debian.org/debian bookworm main\n")
+    own = ("-o", f"Dir::Etc::sourcelist={listed}", "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={lists}")
+    _run(folder, "apt-get", *own, "-qq", "update")
+    _run(folder, "apt-get", *own, "-qq", "source", "--download-only", name)
 
 
 def _npm(folder: Path) -> None:
@@ -74,7 +85,7 @@ def main() -> None:
     """Fetch all."""
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    folder = Path(sys.argv[1])
+    folder = Path(sys.argv[1]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     _wheels(folder)
     _debian(folder)
