@@ -235,7 +235,7 @@ def normalize_path(value: bytes) -> bytes:
         text = re.sub(r"(^|/)\./", r"\1", text)
         text = re.sub(r"(^|/)\.$", r"\1", text)
         text = re.sub(r"^/\.\.(/|$)", "/", text)
-        text = re.sub(r"(^|/)(?!\.\.(?:/|$))[^/]+/\.\.(?:/|$)", r"\1", text, count=1)
+        text = re.sub(r"(^|/)(?!\.\.?(?:/|$))[^/]+/\.\.(?:/|$)", r"\1", text, count=1)
     return text.encode("latin-1")
 
 

@@ -55,6 +55,7 @@ CASES = [
     ("NORMALIZE_PATH", b"../../a/../b", b"../../b"),
     ("NORMALIZE_PATH", b"/../../etc/passwd", b"/etc/passwd"),
     ("NORMALIZE_PATH", b"/a/b/..", b"/a/"),
+    ("NORMALIZE_PATH", b"././..", b".."),
     ("NORMALIZE_PATH_WIN", b"\\a\\..\\windows\\\\win.ini", b"/windows/win.ini"),
     ("REMOVE_NULLS", b"a\0b\0", b"ab"),
     ("REPLACE_NULLS", b"a\0b\0", b"a b "),
