@@ -68,7 +68,9 @@ class Side:
     def records(self) -> dict[str, dict[str, Any]]:
         """What was logged, by the number of the case."""
         found = {}
-        for line in self.log.read_text(encoding="utf-8").splitlines():
+        for line in self.log.read_text(encoding="utf-8").split("\n"):  # a value may have other ends of lines in it
+            if not line:
+                continue
             record = json.loads(line)
             number = next(each["value"] for each in record["httpRequest"]["headers"] if each["name"] == "x-case")
             del record["timestamp"], record["httpRequest"]["requestId"]
