@@ -23,7 +23,6 @@ from garrison.core.ids import account_of_access_key, system_random
 from garrison.core.net import is_loopback
 from garrison.edge import listeners, live, token_keys
 from garrison.edge.inspect import InvalidParameter, RateTable
-from garrison.edge.inspect.managed.catalog import Catalog
 from garrison.edge.interstitial import SpentTogether
 from garrison.edge.listeners import Listener
 from garrison.edge.places import Places
@@ -102,7 +101,7 @@ class FilePlace:
         self._front = front
         self._path: Path = given["acl"] or self._planned(given)
         self.title = str(given["acl"] or given["managed"] or "a rate alone")
-        self._catalog = live.Managed(given["lists"], kept).catalog if given["lists"] else Catalog(cache=kept)
+        self._managed = live.Managed(given["lists"], kept)
         self._places = Places(given["lists"])
         # A token is worth nothing after a restart: its browser solves another challenge.
         made = TokenKey("local", system_random(32), time.time() - 2 * token_keys.SETTLING)
@@ -124,7 +123,7 @@ class FilePlace:
     @contextlib.contextmanager
     def open(self, guard: threading.Lock | None = None) -> Iterator[Opened]:  # noqa: ARG002 - a file takes nothing back
         """As of ``Place``."""
-        source = FileSource(self._path, self._catalog, self._keys, self._places.locate)
+        source = FileSource(self._path, self._managed, self._places, self._keys)
         yield Opened(source, self._book)
 
     def _book(self, policy: Policy) -> LogBook | None:

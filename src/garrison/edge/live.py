@@ -19,6 +19,7 @@ from garrison.edge import entities
 from garrison.edge.crs.rules import NAME as IMPORTED
 from garrison.edge.entities import CHANGED
 from garrison.edge.feeds import read_feeds
+from garrison.edge.files import stamp
 from garrison.edge.inspect import Location, ManagedGroup, PatternCache
 
 if TYPE_CHECKING:
@@ -64,17 +65,16 @@ class Managed:
 
     def refresh(self) -> bool:
         """Read the lists again where a file changed; whether that made other groups. One that cannot be read changes nothing."""
-        stamp = self._look()
-        if stamp == self._stamp:
+        seen = self._look()
+        if seen == self._stamp:
             return False
+        self._stamp = seen
         try:
             self._catalog = self._make()
         except (ValueError, OSError) as error:
             _LOG.warning("lists of managed rule groups are not taken: %s", error)
-            self._stamp, changed = stamp, False
-        else:
-            self._stamp, changed = stamp, True
-        return changed
+            return False
+        return True
 
     def _make(self) -> Catalog:
         from garrison.edge.crs.group import groups_in  # noqa: PLC0415 - its detectors cost a tenth of a start
@@ -89,16 +89,8 @@ class Managed:
         """Names, sizes and times of the files."""
         if self._directory is None or not self._directory.is_dir():
             return ""
-        seen = [(path.name, *_stat(path)) for path in (*sorted(self._directory.glob("*.txt")), self._directory / IMPORTED)]
+        seen = [(path.name, stamp(path)) for path in (*sorted(self._directory.glob("*.txt")), self._directory / IMPORTED)]
         return hashlib.sha256(repr(seen).encode()).hexdigest()
-
-
-def _stat(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)

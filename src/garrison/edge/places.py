@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import maxminddb
 
+from garrison.edge.files import stamp
 from garrison.edge.inspect import Location
 
 LOG = logging.getLogger("garrison.edge")
@@ -72,7 +73,7 @@ class Places:
     def _look(self) -> str:
         if self._directory is None:
             return ""
-        return repr([(name, *_stat(self._directory / name)) for name in (*COUNTRIES, NUMBERS)])
+        return repr([(name, stamp(self._directory / name)) for name in (*COUNTRIES, NUMBERS)])
 
 
 def _record(database: maxminddb.Reader | None, ip: str) -> Record:
@@ -90,14 +91,6 @@ def _open(path: Path | None) -> maxminddb.Reader | None:
         return maxminddb.open_database(path, maxminddb.MODE_MEMORY)
     except (maxminddb.InvalidDatabaseError, ValueError) as error:
         raise ValueError(f"{path} is no database in MaxMind's format: {error}") from None
-
-
-def _stat(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0, 0
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _country(record: Record) -> str:

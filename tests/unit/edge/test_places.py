@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet
 
 from garrison.edge.inspect import Location
 from garrison.edge.places import Places
+from tests.support.places import write
 
 # Addresses of RFC 5737 and RFC 3849, which are nobody's.
 GEOLITE_CITY: Mapping[str, Mapping[str, Any]] = {
@@ -27,15 +26,6 @@ GEOLITE_CITY: Mapping[str, Mapping[str, Any]] = {
 GEOLITE_ASN: Mapping[str, Mapping[str, Any]] = {
     "192.0.2.0/25": {"autonomous_system_number": 64496, "autonomous_system_organization": "Example"}
 }
-
-
-def write(path: Path, records: Mapping[str, Mapping[str, Any]], *, ip_version: int = 6) -> None:
-    writer = MMDBWriter(ip_version=ip_version, ipv4_compatible=ip_version == 6, database_type="Test", int_type="u32")
-    for network, record in records.items():
-        writer.insert_network(IPSet([network]), dict(record))
-    beside = path.with_suffix(".new")
-    writer.to_db_file(str(beside))
-    beside.replace(path)
 
 
 def test_without_databases_nothing_is_known(tmp_path: Path) -> None:

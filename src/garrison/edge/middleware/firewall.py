@@ -13,7 +13,6 @@ import platformdirs
 
 from garrison.core.http import Response
 from garrison.edge.inspect import InvalidParameter, PatternCache, RateRule, Rates, RateTable, WebRequest
-from garrison.edge.inspect.managed.catalog import Catalog
 from garrison.edge.live import Managed
 from garrison.edge.places import Places
 from garrison.edge.proxy.inspector import compiled
@@ -76,8 +75,7 @@ class Firewall:
         self.fail_open = fail_open
         self.address_from = address_from.lower().encode() if address_from else None
         self._cache = cache or FolderCache(platformdirs.user_cache_path("garrison") / "patterns")
-        catalog = Managed(lists, self._cache).catalog if lists else Catalog(cache=self._cache)
-        self._source = FileSource(Path(acl), catalog, _keys(secret), Places(lists).locate)
+        self._source = FileSource(Path(acl), Managed(lists, self._cache), Places(lists), _keys(secret))
         loaded = self._source.poll()
         if loaded is None:
             raise ValueError(f"{acl} is no web ACL")

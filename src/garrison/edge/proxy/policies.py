@@ -6,15 +6,17 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from garrison.edge.inspect import CompiledAcl, Location, ManagedGroup, PatternCache, Resources, body_limit, compile_acl
+from garrison.edge.files import ABSENT, stamp
+from garrison.edge.inspect import CompiledAcl, PatternCache, Resources, body_limit, compile_acl
 from garrison.edge.inspect.detect.standard import StandardDetectors
 from garrison.edge.inspect.managed.catalog import Catalog
 from garrison.edge.interstitial import Site
-from garrison.edge.live import Locate, nowhere
+from garrison.edge.live import Locate, Managed, Snapshot, nowhere
+from garrison.edge.places import Places
 from garrison.edge.proxy.responses import watching
 from garrison.edge.token_keys import TokenKeys
 
@@ -99,37 +101,6 @@ class FolderCache:
             LOG.warning("compiled patterns are not kept: %s", error)
 
 
-@dataclass(frozen=True, slots=True)
-class FileResources:
-    """What the web ACL of a file refers to: the file's own lists, and the managed rule groups."""
-
-    catalog: Catalog
-    locator: Locate = nowhere
-    ip_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    regex_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    rule_groups: Mapping[str, Document] = field(default_factory=dict)
-
-    def ip_set(self, arn: str) -> Sequence[str]:
-        """As of ``Resources``."""
-        return self.ip_sets[arn]
-
-    def regex_set(self, arn: str) -> Sequence[str]:
-        """As of ``Resources``."""
-        return self.regex_sets[arn]
-
-    def rule_group(self, arn: str) -> Document:
-        """As of ``Resources``."""
-        return self.rule_groups[arn]
-
-    def managed_group(self, vendor: str, name: str, version: str | None) -> ManagedGroup:
-        """As of ``Resources``."""
-        return self.catalog.get(vendor, name, version)
-
-    def locate(self, ip: str) -> Location:
-        """As of ``Resources``."""
-        return self.locator(ip)
-
-
 def read_acl(text: str, catalog: Catalog, locate: Locate = nowhere) -> Loaded:
     """A web ACL in JSON: what CreateWebACL takes, or what GetWebACL answers.
 
@@ -145,15 +116,15 @@ def read_acl(text: str, catalog: Catalog, locate: Locate = nowhere) -> Loaded:
     document = whole.get("WebACL", whole)
     if not isinstance(document, dict) or not isinstance(document.get("Name"), str):
         raise ValueError("no web ACL: it has no `Name`")  # noqa: TRY004 - the same
-    resources = FileResources(
-        catalog,
-        locate,
+    resources = Snapshot(
         {each["ARN"]: each["Addresses"] for each in _listed(whole, "IPSets", "ARN", "Addresses")},
         {
             each["ARN"]: [one["RegexString"] for one in each["RegularExpressionList"]]
             for each in _listed(whole, "RegexPatternSets", "ARN", "RegularExpressionList")
         },
         {each["ARN"]: each for each in _listed(whole, "RuleGroups", "ARN", "Rules")},
+        catalog,
+        locate,
     )
     return Loaded(with_arn(document), resources, whole.get("LoggingConfiguration"))
 
@@ -174,31 +145,26 @@ def with_arn(document: Document) -> Document:
 
 
 class FileSource:
-    """A web ACL in a file; whoever changes it changes what is inspected."""
+    """A web ACL in a file; whoever changes it, or the lists of the managed groups, changes what is inspected."""
 
-    def __init__(self, path: Path, catalog: Catalog, keys: TokenKeys | None = None, locate: Locate = nowhere) -> None:
+    def __init__(self, path: Path, managed: Managed, places: Places, keys: TokenKeys | None = None) -> None:
         self._path = path
-        self._catalog = catalog
-        self._locate = locate
+        self._managed = managed
+        self._places = places
         self._keys = keys
-        self._seen: tuple[int, int, int] | None = None
+        self._seen = ABSENT
 
     def poll(self) -> Loaded | None:
         """As of ``Source``. A file that is no web ACL changes nothing, and is told of once."""
-        seen = self._look()
-        if seen is None or seen == self._seen:
+        self._places.refresh()
+        regrouped = self._managed.refresh()
+        seen = stamp(self._path)
+        if seen == ABSENT or (seen == self._seen and not regrouped):
             return None
         self._seen = seen
         try:
-            found = read_acl(self._path.read_text(encoding="utf-8"), self._catalog, self._locate)
+            found = read_acl(self._path.read_text(encoding="utf-8"), self._managed.catalog, self._places.locate)
         except (OSError, ValueError) as error:
             LOG.error("%s is not taken: %s", self._path, error)  # noqa: TRY400 - whose text says it all
             return None
         return Loaded(found.document, found.resources, found.logging, self._keys)
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_size, found.st_mtime_ns

@@ -9,9 +9,12 @@ import pytest
 
 from garrison.edge.inspect import InvalidParameter
 from garrison.edge.inspect.managed.catalog import Catalog
+from garrison.edge.live import Managed
+from garrison.edge.places import Places
 from garrison.edge.proxy.plans import MANAGED, parse_managed, planned
 from garrison.edge.proxy.policies import FileSource, FolderCache, read_acl
 from garrison.edge.proxy.settings import parse_upstream
+from tests.support.places import write
 
 VISIBLE = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
 ACL: dict[str, Any] = {"Name": "mine", "DefaultAction": {"Allow": {}}, "VisibilityConfig": VISIBLE, "Rules": []}
@@ -53,7 +56,7 @@ def test_what_is_no_web_acl_is_refused(text: str):
 
 def test_a_file_is_read_when_it_changes_and_a_broken_one_changes_nothing(tmp_path: Path):
     path = tmp_path / "acl.json"
-    source = FileSource(path, CATALOG)
+    source = FileSource(path, Managed(detecting=False), Places())
     assert source.poll() is None
     path.write_text(json.dumps(ACL))
     first = source.poll()
@@ -68,6 +71,25 @@ def test_a_file_is_read_when_it_changes_and_a_broken_one_changes_nothing(tmp_pat
     assert second is not None
     assert second.document is not None
     assert second.document["Name"] == "other"
+
+
+def test_lists_and_places_are_read_when_they_change(tmp_path: Path):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    path = tmp_path / "acl.json"
+    path.write_text(json.dumps(ACL))
+    source = FileSource(path, Managed(lists, detecting=False), Places(lists))
+    first = source.poll()
+    assert first is not None
+    assert source.poll() is None
+    (lists / "reputation.txt").write_text("198.51.100.0/24\n")
+    second = source.poll()
+    assert second is not None
+    assert source.poll() is None
+    assert first.resources.locate("192.0.2.1").country == ""
+    write(lists / "country.mmdb", {"192.0.2.0/24": {"country": {"iso_code": "JP"}}})
+    source.poll()
+    assert second.resources.locate("192.0.2.1").country == "JP"
 
 
 def test_a_cache_keeps_what_it_is_given_and_trusts_no_folder_of_others(tmp_path: Path):
