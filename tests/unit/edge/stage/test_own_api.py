@@ -23,10 +23,11 @@ from garrison.edge.stage import follow, inspecting
 from garrison.edge.stage.inspecting import Inspecting, web_request
 from garrison.edge.wafv2.associations import of_the_api, release
 from tests.support.house import ACCOUNT
+from tests.support.places import write
 from tests.support.solving import solve
 from tests.support.waf import byte_match, header, rule
 from tests.unit.edge.stage.conftest import API, PROBE, SIGN_IN, Api, first
-from tests.unit.edge.test_places import GEOLITE_CITY, write
+from tests.unit.edge.test_places import GEOLITE_CITY
 
 BODY = byte_match(b"needle", {"Body": {"OversizeHandling": "CONTINUE"}})
 
